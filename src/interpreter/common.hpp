@@ -1,0 +1,130 @@
+// What every supported minor keeps per stack in the same fields of PyThreadState.
+#pragma once
+
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+#include "interpreter/python.hpp"
+
+namespace switchback::interpreter {
+
+// The resumer's values, kept on the resumer's own stack while another stack runs.
+struct CommonResumer {
+  _PyStackChunk* datastack_chunk;
+  PyObject** datastack_top;
+  PyObject** datastack_limit;
+  _PyErr_StackItem* exc_info;
+  PyObject* context;  // owned
+};
+
+// Python frames of sync functions live on a "data stack" made of chunks, the handled exceptions in
+// a linked list, both with their ends in PyThreadState. Each of our stacks has ends of its own.
+class CommonState {
+ public:
+  // Gives the stack its first data-stack chunk, in memory that belongs to the stack. CPython never
+  // frees a chunk without a predecessor (push_chunk() and _PyThreadState_PopFrame() in
+  // Python/pystate.c leave its first slot unused for that purpose).
+  void prepare(std::byte* chunk, std::size_t size) {
+    auto* root = ::new (chunk) _PyStackChunk{};
+    root->previous = nullptr;
+    root->size = size;
+    root->top = 0;
+    datastack_chunk_ = root;
+    datastack_top_ = &root->data[1];
+    datastack_limit_ = reinterpret_cast<PyObject**>(chunk + size);
+    exc_info_ = &base_exception_;
+  }
+
+ protected:
+  void enter(PyThreadState* thread, CommonResumer& resumer) {
+    resumer.datastack_chunk = thread->datastack_chunk;
+    resumer.datastack_top = thread->datastack_top;
+    resumer.datastack_limit = thread->datastack_limit;
+    thread->datastack_chunk = datastack_chunk_;
+    thread->datastack_top = datastack_top_;
+    thread->datastack_limit = datastack_limit_;
+
+    resumer.exc_info = thread->exc_info;
+    base_exception_.previous_item = resumer.exc_info;
+    thread->exc_info = exc_info_;
+
+    // A stack that is not inside a Context.run() of its own sees whatever context it is resumed
+    // in, as a coroutine does.
+    resumer.context = thread->context;
+    assert(resumer.context != nullptr);
+    if (context_ == nullptr) {
+      thread->context = Py_NewRef(resumer.context);
+    } else {
+      thread->context = context_;
+      context_ = nullptr;
+      thread->context_ver++;
+    }
+  }
+
+  void leave(PyThreadState* thread, CommonResumer& resumer) {
+    datastack_chunk_ = thread->datastack_chunk;
+    datastack_top_ = thread->datastack_top;
+    datastack_limit_ = thread->datastack_limit;
+    thread->datastack_chunk = resumer.datastack_chunk;
+    thread->datastack_top = resumer.datastack_top;
+    thread->datastack_limit = resumer.datastack_limit;
+
+    exc_info_ = thread->exc_info;
+    thread->exc_info = resumer.exc_info;
+    base_exception_.previous_item = nullptr;
+
+    PyObject* context = thread->context;
+    thread->context = resumer.context;
+    if (context == resumer.context) {
+      Py_DECREF(context);  // never the last reference: the thread state holds one
+    } else {
+      context_ = context;
+      thread->context_ver++;
+    }
+  }
+
+ public:
+  // After the work on the stack has ended: whether it left anything for finish() to drop.
+  bool has_leftovers() const {
+    assert(datastack_chunk_->previous == nullptr);
+    assert(exc_info_ == &base_exception_);
+    return base_exception_.exc_value != nullptr || context_ != nullptr;
+  }
+
+  // Drops what the work on the stack has left. Runs Python code.
+  void finish() {
+    Py_CLEAR(base_exception_.exc_value);
+    Py_CLEAR(context_);
+  }
+
+ private:
+  _PyStackChunk* datastack_chunk_ = nullptr;
+  PyObject** datastack_top_ = nullptr;
+  PyObject** datastack_limit_ = nullptr;
+  // The list of handled exceptions ends here for this stack; linked to the resumer's while it
+  // runs, so that code resumed inside an `except` block sees that exception as its context.
+  _PyErr_StackItem base_exception_{};
+  _PyErr_StackItem* exc_info_ = nullptr;
+  PyObject* context_ = nullptr;  // owned; a context that only this stack is in
+};
+
+// Creates the thread's context if it has none yet, so that every switch finds one.
+inline bool ensure_context(PyThreadState* thread) {
+  if (thread->context != nullptr) return true;
+  PyObject* copy = PyContext_CopyCurrent();
+  Py_XDECREF(copy);
+  return copy != nullptr;
+}
+
+// How many C calls the interpreter may nest on a stack of this size, where it counts them (3.12
+// and 3.13): CPython's own ratio of 8 MiB to 10,000 calls.
+inline int c_recursion_limit(std::size_t stack_size) {
+  constexpr std::size_t bytes_per_call = 800;
+  constexpr std::size_t least = 150, most = 10'000;
+  const std::size_t calls = stack_size / bytes_per_call;
+  return static_cast<int>(calls < least ? least : calls > most ? most : calls);
+}
+
+}  // namespace switchback::interpreter

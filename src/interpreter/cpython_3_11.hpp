@@ -1,0 +1,65 @@
+// CPython 3.11: frames are linked through _PyCFrame, and one counter bounds all recursion.
+#pragma once
+
+#include "interpreter/common.hpp"
+
+namespace switchback::interpreter {
+
+struct Resumer : CommonResumer {
+  _PyCFrame* cframe;
+  int recursion_remaining;
+  int trash_delete_nesting;
+};
+
+class StackState : public CommonState {
+ public:
+  void prepare(std::byte* chunk, std::size_t chunk_size, [[maybe_unused]] std::size_t stack_size,
+               PyCodeObject* base_code) {
+    CommonState::prepare(chunk, chunk_size);
+    base_frame_.f_code = base_code;
+    base_frame_.f_func = nullptr;
+    base_frame_.owner = FRAME_OWNED_BY_THREAD;
+    base_frame_.prev_instr = _PyCode_CODE(base_code) - 1;
+    base_frame_.stacktop = 0;
+    base_cframe_.current_frame = &base_frame_;
+    cframe_ = &base_cframe_;
+  }
+
+  void enter(PyThreadState* thread, Resumer& resumer) {
+    CommonState::enter(thread, resumer);
+    resumer.cframe = thread->cframe;
+    base_frame_.previous = resumer.cframe->current_frame;
+    base_cframe_.previous = resumer.cframe;
+    // Whether to trace is a property of the thread that happens to be kept per C frame.
+    cframe_->use_tracing = resumer.cframe->use_tracing;
+    thread->cframe = cframe_;
+
+    resumer.recursion_remaining = thread->recursion_remaining;
+    thread->recursion_remaining -= recursion_used_;
+    resumer.trash_delete_nesting = thread->trash_delete_nesting;
+    thread->trash_delete_nesting = trash_delete_nesting_;
+  }
+
+  void leave(PyThreadState* thread, Resumer& resumer) {
+    cframe_ = thread->cframe;
+    resumer.cframe->use_tracing = cframe_->use_tracing;
+    thread->cframe = resumer.cframe;
+    base_frame_.previous = nullptr;
+    base_cframe_.previous = nullptr;
+
+    recursion_used_ = resumer.recursion_remaining - thread->recursion_remaining;
+    thread->recursion_remaining = resumer.recursion_remaining;
+    trash_delete_nesting_ = thread->trash_delete_nesting;
+    thread->trash_delete_nesting = resumer.trash_delete_nesting;
+    CommonState::leave(thread, resumer);
+  }
+
+ private:
+  _PyInterpreterFrame base_frame_{};
+  _PyCFrame base_cframe_{};
+  _PyCFrame* cframe_ = nullptr;
+  int recursion_used_ = 0;
+  int trash_delete_nesting_ = 0;
+};
+
+}  // namespace switchback::interpreter

@@ -1,0 +1,68 @@
+// CPython 3.12: frames are linked through _PyCFrame; Python and C recursion are counted apart.
+#pragma once
+
+#include "interpreter/common.hpp"
+
+namespace switchback::interpreter {
+
+struct Resumer : CommonResumer {
+  _PyCFrame* cframe;
+  int py_recursion_remaining;
+  int c_recursion_remaining;
+  int trash_delete_nesting;
+};
+
+class StackState : public CommonState {
+ public:
+  void prepare(std::byte* chunk, std::size_t chunk_size, std::size_t stack_size,
+               PyCodeObject* base_code) {
+    CommonState::prepare(chunk, chunk_size);
+    base_frame_.f_code = base_code;
+    base_frame_.owner = FRAME_OWNED_BY_THREAD;
+    base_frame_.prev_instr = _PyCode_CODE(base_code) - 1;
+    base_frame_.stacktop = 0;
+    base_cframe_.current_frame = &base_frame_;
+    cframe_ = &base_cframe_;
+    c_recursion_remaining_ = c_recursion_limit(stack_size);
+  }
+
+  void enter(PyThreadState* thread, Resumer& resumer) {
+    CommonState::enter(thread, resumer);
+    resumer.cframe = thread->cframe;
+    base_frame_.previous = resumer.cframe->current_frame;
+    base_cframe_.previous = resumer.cframe;
+    thread->cframe = cframe_;
+
+    resumer.py_recursion_remaining = thread->py_recursion_remaining;
+    thread->py_recursion_remaining -= py_recursion_used_;
+    resumer.c_recursion_remaining = thread->c_recursion_remaining;
+    thread->c_recursion_remaining = c_recursion_remaining_;
+    resumer.trash_delete_nesting = thread->trash.delete_nesting;
+    thread->trash.delete_nesting = trash_delete_nesting_;
+  }
+
+  void leave(PyThreadState* thread, Resumer& resumer) {
+    cframe_ = thread->cframe;
+    thread->cframe = resumer.cframe;
+    base_frame_.previous = nullptr;
+    base_cframe_.previous = nullptr;
+
+    py_recursion_used_ = resumer.py_recursion_remaining - thread->py_recursion_remaining;
+    thread->py_recursion_remaining = resumer.py_recursion_remaining;
+    c_recursion_remaining_ = thread->c_recursion_remaining;
+    thread->c_recursion_remaining = resumer.c_recursion_remaining;
+    trash_delete_nesting_ = thread->trash.delete_nesting;
+    thread->trash.delete_nesting = resumer.trash_delete_nesting;
+    CommonState::leave(thread, resumer);
+  }
+
+ private:
+  _PyInterpreterFrame base_frame_{};
+  _PyCFrame base_cframe_{};
+  _PyCFrame* cframe_ = nullptr;
+  int py_recursion_used_ = 0;
+  int c_recursion_remaining_ = 0;
+  int trash_delete_nesting_ = 0;
+};
+
+}  // namespace switchback::interpreter

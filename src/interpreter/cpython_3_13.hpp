@@ -1,0 +1,58 @@
+// CPython 3.13: PyThreadState points at the current frame; Python and C recursion are counted apart.
+#pragma once
+
+#include "interpreter/common.hpp"
+
+namespace switchback::interpreter {
+
+struct Resumer : CommonResumer {
+  _PyInterpreterFrame* current_frame;
+  int py_recursion_remaining;
+  int c_recursion_remaining;
+};
+
+class StackState : public CommonState {
+ public:
+  void prepare(std::byte* chunk, std::size_t chunk_size, std::size_t stack_size,
+               PyCodeObject* base_code) {
+    CommonState::prepare(chunk, chunk_size);
+    base_frame_.f_executable = reinterpret_cast<PyObject*>(base_code);
+    base_frame_.owner = FRAME_OWNED_BY_THREAD;
+    base_frame_.instr_ptr = _PyCode_CODE(base_code) - 1;
+    base_frame_.stacktop = 0;
+    current_frame_ = &base_frame_;
+    c_recursion_remaining_ = c_recursion_limit(stack_size);
+  }
+
+  void enter(PyThreadState* thread, Resumer& resumer) {
+    CommonState::enter(thread, resumer);
+    resumer.current_frame = thread->current_frame;
+    base_frame_.previous = resumer.current_frame;
+    thread->current_frame = current_frame_;
+
+    resumer.py_recursion_remaining = thread->py_recursion_remaining;
+    thread->py_recursion_remaining -= py_recursion_used_;
+    resumer.c_recursion_remaining = thread->c_recursion_remaining;
+    thread->c_recursion_remaining = c_recursion_remaining_;
+  }
+
+  void leave(PyThreadState* thread, Resumer& resumer) {
+    current_frame_ = thread->current_frame;
+    thread->current_frame = resumer.current_frame;
+    base_frame_.previous = nullptr;
+
+    py_recursion_used_ = resumer.py_recursion_remaining - thread->py_recursion_remaining;
+    thread->py_recursion_remaining = resumer.py_recursion_remaining;
+    c_recursion_remaining_ = thread->c_recursion_remaining;
+    thread->c_recursion_remaining = resumer.c_recursion_remaining;
+    CommonState::leave(thread, resumer);
+  }
+
+ private:
+  _PyInterpreterFrame base_frame_{};
+  _PyInterpreterFrame* current_frame_ = nullptr;
+  int py_recursion_used_ = 0;
+  int c_recursion_remaining_ = 0;
+};
+
+}  // namespace switchback::interpreter

@@ -1,0 +1,87 @@
+// Python.h, the internal frame header, and the few API differences between CPython minors.
+//
+// PY_VERSION_HEX is looked at in src/interpreter/ and nowhere else.
+#pragma once
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#ifdef Py_GIL_DISABLED
+#error "Switchback does not support free-threaded builds of CPython"
+#endif
+#if PY_VERSION_HEX < 0x030B0000 || PY_VERSION_HEX >= 0x030E0000
+#error "Switchback supports CPython 3.11, 3.12 and 3.13"
+#endif
+
+// The layout of _PyInterpreterFrame, for the one frame that each stack starts with.
+#ifndef Py_BUILD_CORE
+#define Py_BUILD_CORE 1
+#define SWITCHBACK_UNDEF_BUILD_CORE
+#endif
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#include <internal/pycore_frame.h>
+#pragma GCC diagnostic pop
+#ifdef SWITCHBACK_UNDEF_BUILD_CORE
+#undef Py_BUILD_CORE
+#undef SWITCHBACK_UNDEF_BUILD_CORE
+#endif
+
+namespace switchback::interpreter {
+
+// The raised exception as one object, its traceback attached; nullptr if none is set.
+// Returns a new reference and clears the indicator.
+inline PyObject* take_raised() {
+#if PY_VERSION_HEX >= 0x030C0000
+  return PyErr_GetRaisedException();
+#else
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  if (type == nullptr) return nullptr;
+  PyErr_NormalizeException(&type, &value, &traceback);
+  if (traceback != nullptr) PyException_SetTraceback(value, traceback);
+  Py_DECREF(type);
+  Py_XDECREF(traceback);
+  return value;
+#endif
+}
+
+// Sets `exception` as raised, with the traceback it carries. Steals the reference.
+inline void set_raised(PyObject* exception) {
+#if PY_VERSION_HEX >= 0x030C0000
+  PyErr_SetRaisedException(exception);
+#else
+  PyErr_Restore(Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(exception))), exception,
+                PyException_GetTraceback(exception));
+#endif
+}
+
+// `object.name`, or nullptr without an exception when there is no such attribute. A new reference;
+// *failed tells an exception from an absence.
+inline PyObject* optional_attribute(PyObject* object, PyObject* name, bool* failed) {
+  PyObject* value = nullptr;
+#if PY_VERSION_HEX >= 0x030D0000
+  *failed = PyObject_GetOptionalAttr(object, name, &value) < 0;
+#else
+  *failed = _PyObject_LookupAttr(object, name, &value) < 0;
+#endif
+  return value;
+}
+
+inline bool is_finalizing() {
+#if PY_VERSION_HEX >= 0x030D0000
+  return Py_IsFinalizing();
+#else
+  return _Py_IsFinalizing();
+#endif
+}
+
+// Whether `object` is a native coroutine that has not run yet, the usual argument of await_().
+inline bool is_unstarted_coroutine(PyObject* object) {
+  return PyCoro_CheckExact(object) &&
+         reinterpret_cast<PyCoroObject*>(object)->cr_frame_state == FRAME_CREATED;
+}
+
+}  // namespace switchback::interpreter

@@ -1,0 +1,194 @@
+// The extension module switchback._engine: its functions, its state, its start and its end.
+#include "portal/await.hpp"
+#include "portal/awaitable.hpp"
+#include "portal/fiber.hpp"
+#include "portal/portal.hpp"
+#include "portal/task_slot.hpp"
+
+namespace switchback {
+namespace {
+
+using portal::ModuleState;
+using portal::Ref;
+using portal::state_of_module;
+
+PyObject* has_active_portal(PyObject* module, PyObject*) {
+  return PyBool_FromLong(portal::in_portal(state_of_module(module)));
+}
+
+PyObject* is_portal(PyObject* module, PyObject* object) {
+  return PyBool_FromLong(portal::is_portal(state_of_module(module), object));
+}
+
+PyObject* open_portal(PyObject* module, PyObject* awaitable) {
+  Ref iterator = portal::await_iterator(awaitable);
+  if (!iterator) return nullptr;
+  return portal::make_portal(state_of_module(module), iterator.get(), nullptr, -1).release();
+}
+
+PyObject* open_call_portal(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {
+  if (count < 2 || count > 3 || !PyTuple_Check(arguments[1])) {
+    PyErr_SetString(PyExc_TypeError, "expected a function, a tuple and optionally a dict");
+    return nullptr;
+  }
+  return portal::make_call_portal(state_of_module(module), arguments[0], arguments[1],
+                                  count == 3 ? arguments[2] : nullptr)
+      .release();
+}
+
+PyObject* open_task_portal(PyObject* module, PyObject* args) {
+  PyObject *coroutine, *task;
+  int framework;
+  if (!PyArg_ParseTuple(args, "OOi", &coroutine, &task, &framework)) return nullptr;
+  if (framework < 0 || framework >= portal::Environment::most) {
+    PyErr_SetString(PyExc_ValueError, "no such framework");
+    return nullptr;
+  }
+  return portal::make_portal(state_of_module(module), coroutine, task, framework).release();
+}
+
+PyObject* add_framework(PyObject* module, PyObject* current_task) {
+  const int index = state_of_module(module).environment.add(current_task);
+  return index < 0 ? nullptr : PyLong_FromLong(index);
+}
+
+PyObject* set_explainer(PyObject* module, PyObject* explain) {
+  Py_XSETREF(state_of_module(module).explain_no_portal, Py_NewRef(explain));
+  Py_RETURN_NONE;
+}
+
+PyObject* close_suspended_portals(PyObject*, PyObject*) {
+  portal::close_suspended_portals();
+  Py_RETURN_NONE;
+}
+
+PyObject* idle_stacks(PyObject*, PyObject*) {
+  return PyLong_FromSize_t(portal::Thread::of_this_thread().idle_fibers());
+}
+
+PyDoc_STRVAR(await_doc,
+             "await_(awaitable, /)\n--\n\n"
+             "Await `awaitable` from a synchronous function, and return its result.\n\n"
+             "``await_(f())`` is equivalent to ``await f()``, except that it can be called where\n"
+             "``await`` cannot be written: wherever the innermost running task has a portal, by\n"
+             "`ensure_portal`, `bestow_portal`, `with_portal_run`, `with_portal_run_sync` or\n"
+             "`with_portal_run_tree`. Values, exceptions, cancellation and context variables pass\n"
+             "as they do through ``await``. It is a checkpoint where awaiting is one.\n\n"
+             "Raises `NoPortalError` where there is no portal, and what ``await`` would raise\n"
+             "otherwise. The awaitable is closed if it cannot be awaited.");
+
+PyMethodDef methods[] = {
+    {"await_", portal::await_function, METH_O, await_doc},
+    {"has_active_portal", has_active_portal, METH_NOARGS,
+     "Return whether await_() works here: the innermost running task is inside a portal."},
+    {"is_portal", is_portal, METH_O, "Return whether an object is a portal."},
+    {"open_portal", open_portal, METH_O, "Return a portal around an awaitable."},
+    {"open_call_portal",
+     reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(open_call_portal)), METH_FASTCALL,
+     "open_call_portal(function, args, kwargs={})\n\nReturn a portal around a function call."},
+    {"open_task_portal", open_task_portal, METH_VARARGS,
+     "open_task_portal(coroutine, task, framework)\n\n"
+     "Return a portal to replace the coroutine of a task of the framework with that index."},
+    {"add_framework", add_framework, METH_O,
+     "Register a function that returns a framework's current task or None; return its index."},
+    {"set_explainer", set_explainer, METH_O,
+     "Set the function that words the message of a NoPortalError."},
+    {"close_suspended_portals", close_suspended_portals, METH_NOARGS,
+     "Close every portal that is suspended in await_() in this thread."},
+    {"idle_stacks", idle_stacks, METH_NOARGS,
+     "Return the number of stacks that this thread keeps for reuse."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+bool close_portals_at_exit(PyObject* module) {
+  Ref atexit = Ref::steal(PyImport_ImportModule("atexit"));
+  if (!atexit) return false;
+  Ref close = Ref::steal(PyObject_GetAttrString(module, "close_suspended_portals"));
+  if (!close) return false;
+  Ref done = Ref::steal(PyObject_CallMethod(atexit.get(), "register", "O", close.get()));
+  return static_cast<bool>(done);
+}
+
+bool add_constants(PyObject* module) {
+  return PyModule_AddIntConstant(module, "ASYNCIO", portal::Environment::asyncio) == 0 &&
+         PyModule_AddIntConstant(module, "TRIO", portal::Environment::trio) == 0;
+}
+
+int exec(PyObject* module) {
+  if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+    PyErr_SetString(PyExc_ImportError,
+                    "switchback does not support sub-interpreters: import it in the main one");
+    return -1;
+  }
+  ModuleState& state = *::new (PyModule_GetState(module)) ModuleState();
+  state.name_send = PyUnicode_InternFromString("send");
+  state.name_throw = PyUnicode_InternFromString("throw");
+  state.name_close = PyUnicode_InternFromString("close");
+  if (state.name_send == nullptr || state.name_throw == nullptr || state.name_close == nullptr) {
+    return -1;
+  }
+  state.base_code = PyCode_NewEmpty("<switchback>", "<portal>", 1);
+  if (state.base_code == nullptr) return -1;
+  state.no_portal_error = PyErr_NewExceptionWithDoc(
+      "switchback.NoPortalError",
+      "await_() was called where the innermost running task has no portal.\n\n"
+      "The message says which function to call to get one.",
+      PyExc_RuntimeError, nullptr);
+  if (state.no_portal_error == nullptr ||
+      PyModule_AddObjectRef(module, "NoPortalError", state.no_portal_error) < 0) {
+    return -1;
+  }
+  const bool complete = portal::add_portal_type(module, state) &&
+                        portal::add_task_slot_type(module, state) && add_constants(module) &&
+                        close_portals_at_exit(module);
+  return complete ? 0 : -1;
+}
+
+int traverse(PyObject* module, visitproc visit, void* arg) {
+  ModuleState& state = state_of_module(module);
+  Py_VISIT(state.portal_type);
+  Py_VISIT(state.task_slot_type);
+  Py_VISIT(state.no_portal_error);
+  Py_VISIT(state.explain_no_portal);
+  return state.environment.traverse(visit, arg);
+}
+
+int clear(PyObject* module) {
+  ModuleState& state = state_of_module(module);
+  Py_CLEAR(state.portal_type);
+  Py_CLEAR(state.task_slot_type);
+  Py_CLEAR(state.no_portal_error);
+  Py_CLEAR(state.explain_no_portal);
+  Py_CLEAR(state.name_send);
+  Py_CLEAR(state.name_throw);
+  Py_CLEAR(state.name_close);
+  state.environment.clear();
+  return 0;
+}
+
+void free_module(void* module) { clear(static_cast<PyObject*>(module)); }
+
+PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, reinterpret_cast<void*>(exec)},
+#ifdef Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    {0, nullptr},
+};
+
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    "switchback._engine",
+    "Portals, and the stacks that they run on.",
+    sizeof(ModuleState),
+    methods,
+    slots,
+    traverse,
+    clear,
+    free_module,
+};
+
+}  // namespace
+}  // namespace switchback
+
+PyMODINIT_FUNC PyInit__engine() { return PyModuleDef_Init(&switchback::definition); }

@@ -1,0 +1,118 @@
+// The protocol of `await`: finding the iterator, sending, throwing and closing.
+#include "portal/awaitable.hpp"
+
+namespace switchback::portal {
+namespace {
+
+bool is_generator_coroutine(PyObject* object) {
+  if (!PyGen_CheckExact(object)) return false;
+  Ref code = Ref::steal(PyObject_GetAttrString(object, "gi_code"));
+  if (!code) {
+    PyErr_Clear();
+    return false;
+  }
+  return (reinterpret_cast<PyCodeObject*>(code.get())->co_flags & CO_ITERABLE_COROUTINE) != 0;
+}
+
+// A coroutine that is suspended in an `await` belongs to whoever awaits it; sending to it as well
+// would resume it with the wrong value.
+bool check_not_awaited(PyObject* coroutine) {
+  Ref awaited = Ref::steal(PyObject_GetAttrString(coroutine, "cr_await"));
+  if (!awaited) return false;
+  if (awaited.get() == Py_None) return true;
+  PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
+  return false;
+}
+
+}  // namespace
+
+Ref await_iterator(PyObject* awaitable) {
+  if (PyCoro_CheckExact(awaitable)) {
+    return check_not_awaited(awaitable) ? Ref::borrow(awaitable) : Ref();
+  }
+  if (is_generator_coroutine(awaitable)) return Ref::borrow(awaitable);
+
+  const PyAsyncMethods* methods = Py_TYPE(awaitable)->tp_as_async;
+  if (methods == nullptr || methods->am_await == nullptr) {
+    PyErr_Format(PyExc_TypeError, "object %.100s can't be used in 'await' expression",
+                 Py_TYPE(awaitable)->tp_name);
+    return Ref();
+  }
+  Ref iterator = Ref::steal(methods->am_await(awaitable));
+  if (!iterator) return iterator;
+  if (PyCoro_CheckExact(iterator.get()) || is_generator_coroutine(iterator.get())) {
+    PyErr_SetString(PyExc_TypeError, "__await__() returned a coroutine");
+    return Ref();
+  }
+  if (!PyIter_Check(iterator.get())) {
+    PyErr_Format(PyExc_TypeError, "__await__() returned non-iterator of type '%.100s'",
+                 Py_TYPE(iterator.get())->tp_name);
+    return Ref();
+  }
+  return iterator;
+}
+
+PySendResult send_result(PyObject* returned, PyObject** result) {
+  *result = returned;
+  if (returned != nullptr) return PYGEN_NEXT;
+  if (!PyErr_Occurred()) {
+    *result = Py_NewRef(Py_None);
+    return PYGEN_RETURN;
+  }
+  if (!PyErr_ExceptionMatches(PyExc_StopIteration)) return PYGEN_ERROR;
+  Ref stop = Ref::steal(interpreter::take_raised());
+  *result = Py_NewRef(reinterpret_cast<PyStopIterationObject*>(stop.get())->value);
+  return PYGEN_RETURN;
+}
+
+bool close_iterator(ModuleState& state, PyObject* iterator) {
+  bool failed = false;
+  Ref close = Ref::steal(interpreter::optional_attribute(iterator, state.name_close, &failed));
+  if (!close) {
+    // As the interpreter: an attribute that fails to be looked up does not stop the exit.
+    if (failed) PyErr_WriteUnraisable(iterator);
+    return true;
+  }
+  Ref closed = Ref::steal(PyObject_CallNoArgs(close.get()));
+  return static_cast<bool>(closed);
+}
+
+PySendResult throw_into(ModuleState& state, PyObject* iterator, PyObject* exception,
+                        PyObject** result) {
+  *result = nullptr;
+  if (PyCoro_CheckExact(iterator) || PyGen_CheckExact(iterator)) {
+    return send_result(PyObject_CallMethodOneArg(iterator, state.name_throw, exception), result);
+  }
+  bool failed = false;
+  Ref method = Ref::steal(interpreter::optional_attribute(iterator, state.name_throw, &failed));
+  if (failed) return PYGEN_ERROR;
+  if (method) return send_result(PyObject_CallOneArg(method.get(), exception), result);
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception)), exception);
+  return PYGEN_ERROR;
+}
+
+PySendResult throw_into_delegate(ModuleState& state, PyObject* iterator, PyObject* exception,
+                                 PyObject** result) {
+  if (!PyErr_GivenExceptionMatches(exception, PyExc_GeneratorExit)) {
+    return throw_into(state, iterator, exception, result);
+  }
+  *result = nullptr;
+  if (close_iterator(state, iterator)) {
+    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception)), exception);
+  }
+  return PYGEN_ERROR;
+}
+
+void set_stop_iteration(PyObject* value) {
+  if (value == Py_None) {
+    PyErr_SetNone(PyExc_StopIteration);
+  } else if (!PyTuple_Check(value) && !PyExceptionInstance_Check(value)) {
+    PyErr_SetObject(PyExc_StopIteration, value);
+  } else {
+    // PyErr_SetObject() would take a tuple for the arguments, and an exception for the instance.
+    Ref stop = Ref::steal(PyObject_CallOneArg(PyExc_StopIteration, value));
+    if (stop) PyErr_SetObject(PyExc_StopIteration, stop.get());
+  }
+}
+
+}  // namespace switchback::portal

@@ -1,0 +1,133 @@
+// Making, running and suspending fibers, and what each thread owns of them.
+#include "portal/fiber.hpp"
+
+#include <new>
+
+namespace switchback::portal {
+namespace {
+
+// Up to 3.13 nothing measures the C stack itself, so whatever recurses to some depth on the main
+// thread's 8 MiB has to fit here as well. Address space only: untouched pages cost nothing.
+constexpr std::size_t c_stack_size = 8 * 1024 * 1024;
+
+// The first data-stack chunk; deeper Python frames get further chunks from the interpreter, each
+// by mmap() and munmap(), which is what the generous size avoids.
+constexpr std::size_t data_stack_size = 256 * 1024;
+
+// How much of the page that the fiber lies in is left for the C stack: an await_() called by a
+// sync function called by the task's coroutine fits in.
+constexpr std::size_t shared_page_c_stack = 2048;
+
+constexpr std::size_t page_size = 4096;
+
+}  // namespace
+
+Fiber* Fiber::create(PyCodeObject* base_code) {
+  core::Stack stack;
+  try {
+    stack = core::map_stack(core::Stack::guard_size + c_stack_size + data_stack_size);
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+    return nullptr;
+  }
+  std::byte* place = stack.top() - data_stack_size + shared_page_c_stack;
+  static_assert(data_stack_size % page_size == 0);
+  static_assert(shared_page_c_stack % alignof(Fiber) == 0 && shared_page_c_stack % 16 == 0);
+  auto* fiber = ::new (place) Fiber();
+  fiber->stack = stack;
+  fiber->context_.prepare(stack.usable_low(), place, &Fiber::main);
+  std::byte* chunk = place + (sizeof(Fiber) + 15) / 16 * 16;
+  fiber->interpreter_.prepare(chunk, static_cast<std::size_t>(stack.top() - chunk), c_stack_size,
+                              base_code);
+  return fiber;
+}
+
+void Fiber::destroy(Fiber* fiber) {
+  const core::Stack stack = fiber->stack;
+  fiber->context_.dismiss();
+  fiber->~Fiber();
+  core::unmap_stack(stack);
+}
+
+void Fiber::main(core::Context& context) {
+  // The context is a member of the fiber; offsetof is exact for this class on every supported
+  // compiler, though the standard leaves it conditionally supported.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+  auto& self = *reinterpret_cast<Fiber*>(reinterpret_cast<std::byte*>(&context) -
+                                         offsetof(Fiber, context_));
+#pragma GCC diagnostic pop
+  for (;;) {
+    self.job_status_ = self.job_(self.portal_, self.argument_, &self.result_);
+    self.ended_ = true;
+    context.suspend();
+  }
+}
+
+bool Fiber::run(PyThreadState* state, Thread& thread) {
+  assert(!PyErr_Occurred());
+  Fiber* const outer = thread.current_;
+  thread.current_ = this;
+  ended_ = false;
+  interpreter::Resumer resumer;
+  interpreter_.enter(state, resumer);
+  context_.resume();
+  interpreter_.leave(state, resumer);
+  thread.current_ = outer;
+  if (ended_ && interpreter_.has_leftovers()) {
+    RaisedScope raised;
+    interpreter_.finish();
+  }
+  return ended_;
+}
+
+PyObject* Fiber::suspend(PyObject* trap, PyObject** exception) {
+  assert(!PyErr_Occurred());
+  result_ = trap;
+  context_.suspend();
+  *exception = std::exchange(message_exception_, nullptr);
+  return std::exchange(message_value_, nullptr);
+}
+
+thread_local Thread* Thread::this_thread_ = nullptr;
+
+// Frees what a thread owns when it ends. A fiber that is still suspended then is leaked, with the
+// objects that its C frames refer to: nothing may ever run on it again, and nothing can tell what
+// else points into it.
+struct Thread::AtThreadExit {
+  Thread* thread = nullptr;
+  ~AtThreadExit() {
+    if (thread == nullptr) return;
+    while (core::PooledStack* idle = thread->idle_.take()) {
+      Fiber::destroy(static_cast<Fiber*>(idle));
+    }
+    this_thread_ = nullptr;
+    thread->alive_.store(false, std::memory_order_release);
+    const bool referred_to =
+        thread->suspended_ != nullptr || thread->current_ != nullptr || thread->has_adopted();
+    if (!referred_to) delete thread;
+  }
+};
+
+Thread& Thread::create() {
+  static thread_local AtThreadExit at_exit;
+  this_thread_ = at_exit.thread = new Thread();
+  return *this_thread_;
+}
+
+void Thread::give_idle(Fiber* fiber) {
+  if (!idle_.give(fiber)) Fiber::destroy(fiber);
+}
+
+void Thread::adopt(PyObject* portal) {
+  if (adopted_ == nullptr) adopted_ = PyList_New(0);
+  if (adopted_ == nullptr || PyList_Append(adopted_, portal) < 0) {
+    // Out of memory: leaked rather than unwound in the wrong thread.
+    PyErr_Clear();
+    Py_INCREF(portal);
+  }
+}
+
+Ref Thread::take_adopted() { return Ref::steal(std::exchange(adopted_, nullptr)); }
+
+}  // namespace switchback::portal

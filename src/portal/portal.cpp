@@ -1,0 +1,198 @@
+// Stepping, closing and dropping portals; the Python type around that is in portal_type.cpp.
+#include "portal/portal.hpp"
+
+#include "portal/awaitable.hpp"
+#include "portal/step.hpp"
+
+namespace switchback::portal {
+namespace {
+
+PySendResult send_to_target(Portal* self, PyObject* argument, PyObject** result) {
+  return PyIter_Send(self->target, argument, result);
+}
+
+PySendResult throw_to_target(Portal* self, PyObject* argument, PyObject** result) {
+  return throw_into(state_of_object(reinterpret_cast<PyObject*>(self)), self->target, argument,
+                    result);
+}
+
+PySendResult call_target(Portal* self, PyObject*, PyObject** result) {
+  Ref function = Ref::steal(std::exchange(self->target, Py_NewRef(Py_None)));
+  Ref args = Ref::steal(std::exchange(self->args, nullptr));
+  Ref kwargs = Ref::steal(std::exchange(self->kwargs, nullptr));
+  *result = PyObject_Call(function.get(), args.get(), kwargs.get());
+  return *result != nullptr ? PYGEN_RETURN : PYGEN_ERROR;
+}
+
+PySendResult fail(PyObject** result) {
+  *result = nullptr;
+  return PYGEN_ERROR;
+}
+
+// The first step of a portal around a function, where there is nothing to send or throw to yet.
+// Returns false, with the outcome decided, unless the function is to be called.
+bool check_first_call(Portal* self, const Step& step) {
+  if (step.throws) {
+    self->phase = Portal::Phase::finished;
+    Py_CLEAR(self->args);
+    Py_CLEAR(self->kwargs);
+    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(step.argument)), step.argument);
+    return false;
+  }
+  if (step.argument != Py_None) {
+    PyErr_SetString(PyExc_TypeError, "can't send non-None value to a just-started coroutine");
+    return false;
+  }
+  return true;
+}
+
+void refuse_thread(const Fiber& fiber) {
+  PyErr_Format(PyExc_RuntimeError,
+               "this portal is suspended in await_() in another thread%s; it can only be resumed "
+               "there: pass the work to that thread's event loop, with "
+               "loop.call_soon_threadsafe() or trio.from_thread.run_sync()",
+               fiber.thread()->alive() ? "" : ", which has ended");
+}
+
+// Portals that other threads have dropped, but which only this thread can unwind.
+void close_adopted(Thread& thread) {
+  RaisedScope raised;
+  Ref adopted = thread.take_adopted();
+  if (!adopted) return;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(adopted.get()); ++i) {
+    // The interpreter finalizes an object once, which it has tried in the other thread.
+    finalize_portal(PyList_GET_ITEM(adopted.get(), i));
+  }
+}
+
+}  // namespace
+
+PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
+  if (self->phase == Portal::Phase::running) {
+    PyErr_SetString(PyExc_ValueError, "coroutine already executing");
+    return fail(result);
+  }
+  if (self->phase == Portal::Phase::finished) {
+    PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
+    return fail(result);
+  }
+  PyThreadState* const thread_state = PyThreadState_Get();
+  ModuleState& state = state_of_object(reinterpret_cast<PyObject*>(self));
+  Thread& thread = Thread::of_this_thread();
+  if (thread.has_adopted()) close_adopted(thread);
+  if (!interpreter::ensure_context(thread_state)) return fail(result);
+
+  Fiber* fiber = self->fiber;
+  if (fiber != nullptr) {
+    if (!fiber->belongs_to(thread, thread_state)) {
+      refuse_thread(*fiber);
+      return fail(result);
+    }
+    self->fiber = nullptr;
+    Thread::remove_suspended(fiber);
+    if (step.throws) {
+      fiber->set_message(nullptr, Py_NewRef(step.argument));
+    } else {
+      fiber->set_message(Py_NewRef(step.argument), nullptr);
+    }
+  } else {
+    Fiber::Job job = step.throws ? throw_to_target : send_to_target;
+    if (self->calls_function) {
+      if (!check_first_call(self, step)) return fail(result);
+      job = call_target;
+    }
+    fiber = thread.take_idle(state.base_code);
+    if (fiber == nullptr) return fail(result);
+    fiber->set_job(job, self, step.argument);
+  }
+
+  // The caller's reference may go away during the step: a task drops its coroutine when it ends.
+  Ref keep = Ref::borrow(reinterpret_cast<PyObject*>(self));
+  self->phase = Portal::Phase::running;
+  self->started = true;
+  state.environment.capture(self->environment, self->framework);
+  const bool ended = fiber->run(thread_state, thread);
+  if (!ended) {
+    self->phase = Portal::Phase::idle;
+    self->fiber = fiber;
+    thread.add_suspended(fiber, thread_state);
+    *result = fiber->trap();
+    return PYGEN_NEXT;
+  }
+  const PySendResult outcome = fiber->job_result(result);
+  thread.give_idle(fiber);
+  self->phase = outcome == PYGEN_NEXT ? Portal::Phase::idle : Portal::Phase::finished;
+  return outcome;
+}
+
+PyObject* close_portal(Portal* self) {
+  if (self->phase == Portal::Phase::finished) Py_RETURN_NONE;
+  const bool never_ran =
+      !self->started && (self->calls_function || interpreter::is_unstarted_coroutine(self->target));
+  if (never_ran) {
+    // Closing a coroutine that never ran runs nothing, so no fiber is needed.
+    self->phase = Portal::Phase::finished;
+    Py_CLEAR(self->args);
+    Py_CLEAR(self->kwargs);
+    if (self->calls_function) Py_RETURN_NONE;
+    ModuleState& state = state_of_object(reinterpret_cast<PyObject*>(self));
+    return PyObject_CallMethodNoArgs(self->target, state.name_close);
+  }
+  Ref exit = Ref::steal(PyObject_CallNoArgs(PyExc_GeneratorExit));
+  if (!exit) return nullptr;
+  PyObject* result;
+  switch (run_step(self, Step::thrown(exit.get()), &result)) {
+    case PYGEN_RETURN:
+      return result;
+    case PYGEN_NEXT:
+      Py_DECREF(result);
+      PyErr_SetString(PyExc_RuntimeError, "coroutine ignored GeneratorExit");
+      return nullptr;
+    case PYGEN_ERROR:
+      break;
+  }
+  if (PyErr_ExceptionMatches(PyExc_GeneratorExit) || PyErr_ExceptionMatches(PyExc_StopIteration)) {
+    PyErr_Clear();
+    Py_RETURN_NONE;
+  }
+  return nullptr;
+}
+
+void finalize_portal(PyObject* object) {
+  auto* self = reinterpret_cast<Portal*>(object);
+  if (self->phase != Portal::Phase::idle || !self->started) return;
+  Fiber* const fiber = self->fiber;
+  // A coroutine that others hold as well is theirs to finish.
+  if (fiber == nullptr && Py_REFCNT(self->target) > 1) return;
+  RaisedScope raised;
+  if (fiber != nullptr && !fiber->belongs_to(Thread::of_this_thread(), PyThreadState_Get())) {
+    // Only its own thread can unwind it; without one it stays as it is, for good.
+    if (fiber->thread()->alive()) fiber->thread()->adopt(object);
+    return;
+  }
+  if (interpreter::is_finalizing()) return;
+  // A coroutine may await in `finally`, which is an error each time, but not for ever.
+  constexpr int most_attempts = 8;
+  for (int attempt = 0; attempt < most_attempts; ++attempt) {
+    Ref closed = Ref::steal(close_portal(self));
+    if (!closed) PyErr_WriteUnraisable(self->target);
+    if (self->fiber == nullptr) return;
+  }
+}
+
+void close_suspended_portals() {
+  Thread& thread = Thread::of_this_thread();
+  close_adopted(thread);
+  // Each round unwinds one fiber, or else leaves it in place; portals that are created and
+  // suspended meanwhile come first in the list.
+  for (int rounds = 1'000'000; rounds > 0; --rounds) {
+    Fiber* fiber = thread.first_suspended();
+    if (fiber == nullptr) return;
+    Ref portal = Ref::borrow(reinterpret_cast<PyObject*>(fiber->portal()));
+    Ref closed = Ref::steal(close_portal(fiber->portal()));
+    if (!closed) PyErr_WriteUnraisable(portal.get());
+    if (thread.first_suspended() == fiber) return;
+  }
+}
+
+}  // namespace switchback::portal

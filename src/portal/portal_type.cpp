@@ -1,0 +1,268 @@
+// The Python type of portals: the coroutine protocol, and the attributes that tools look at.
+#include "interpreter/python.hpp"
+
+#include <structmember.h>
+
+#include <cstddef>
+
+#include "portal/awaitable.hpp"
+#include "portal/portal.hpp"
+#include "portal/step.hpp"
+
+namespace switchback::portal {
+namespace {
+
+Portal* as_portal(PyObject* object) { return reinterpret_cast<Portal*>(object); }
+
+PySendResult am_send(PyObject* self, PyObject* value, PyObject** result) {
+  return run_step(as_portal(self), Step::sent(value), result);
+}
+
+// Runs a step and reports its outcome as a method does: a return is a StopIteration.
+PyObject* step_as_method(PyObject* self, const Step& step) {
+  PyObject* result;
+  if (run_step(as_portal(self), step, &result) != PYGEN_RETURN) return result;
+  set_stop_iteration(result);
+  Py_DECREF(result);
+  return nullptr;
+}
+
+PyObject* send(PyObject* self, PyObject* value) { return step_as_method(self, Step::sent(value)); }
+
+PyObject* tp_iternext(PyObject* self) {
+  PyObject* result;
+  if (run_step(as_portal(self), Step::sent(Py_None), &result) != PYGEN_RETURN) return result;
+  // Without an exception, the end of an iterator means None.
+  if (result != Py_None) set_stop_iteration(result);
+  Py_DECREF(result);
+  return nullptr;
+}
+
+// The exception that throw(type[, value[, traceback]]) or throw(value) means, or an empty
+// reference with an exception set.
+Ref thrown_exception(PyObject* type, PyObject* value, PyObject* traceback) {
+  if (traceback == Py_None) traceback = nullptr;
+  if (traceback != nullptr && !PyTraceBack_Check(traceback)) {
+    PyErr_SetString(PyExc_TypeError, "throw() third argument must be a traceback object");
+    return Ref();
+  }
+  if (PyExceptionInstance_Check(type)) {
+    if (value != nullptr && value != Py_None) {
+      PyErr_SetString(PyExc_TypeError, "instance exception may not have a separate value");
+      return Ref();
+    }
+    if (traceback != nullptr && PyException_SetTraceback(type, traceback) < 0) return Ref();
+    return Ref::borrow(type);
+  }
+  if (!PyExceptionClass_Check(type)) {
+    PyErr_Format(PyExc_TypeError,
+                 "exceptions must be classes or instances deriving from BaseException, not %s",
+                 Py_TYPE(type)->tp_name);
+    return Ref();
+  }
+  PyErr_Restore(Py_NewRef(type), Py_XNewRef(value), Py_XNewRef(traceback));
+  return Ref::steal(interpreter::take_raised());
+}
+
+PyObject* throw_method(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+  if (count < 1 || count > 3) {
+    PyErr_Format(PyExc_TypeError, "throw() takes from 1 to 3 arguments, got %zd", count);
+    return nullptr;
+  }
+  Ref exception = thrown_exception(arguments[0], count > 1 ? arguments[1] : nullptr,
+                                   count > 2 ? arguments[2] : nullptr);
+  if (!exception) return nullptr;
+  return step_as_method(self, Step::thrown(exception.get()));
+}
+
+PyObject* close_method(PyObject* self, PyObject*) {
+  if (as_portal(self)->phase == Portal::Phase::running) {
+    PyErr_SetString(PyExc_ValueError, "coroutine already executing");
+    return nullptr;
+  }
+  return close_portal(as_portal(self));
+}
+
+// Attributes of the coroutine, so that a task's repr, asyncio's slow-callback warning and a task's
+// stack show the user's code.
+PyObject* forward(PyObject* self, void* name) {
+  PyObject* const target = as_portal(self)->target;
+  PyObject* value = PyObject_GetAttrString(target, static_cast<const char*>(name));
+  if (value == nullptr && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+    PyErr_Clear();
+    const bool is_name = static_cast<const char*>(name)[0] == '_';
+    if (is_name) return PyUnicode_FromString(Py_TYPE(target)->tp_name);
+    Py_RETURN_NONE;
+  }
+  return value;
+}
+
+PyObject* get_running(PyObject* self, void*) {
+  return PyBool_FromLong(as_portal(self)->phase == Portal::Phase::running);
+}
+
+PyObject* get_suspended(PyObject* self, void* name) {
+  const Portal* portal = as_portal(self);
+  if (portal->fiber != nullptr) Py_RETURN_TRUE;
+  if (portal->phase == Portal::Phase::running) Py_RETURN_FALSE;
+  return forward(self, name);
+}
+
+PyObject* repr(PyObject* self) {
+  Ref name = Ref::steal(forward(self, const_cast<char*>("__qualname__")));
+  if (!name) return nullptr;
+  return PyUnicode_FromFormat("<coroutine object %S in a switchback portal at %p>", name.get(),
+                              static_cast<void*>(self));
+}
+
+PyObject* itself(PyObject* self) { return Py_NewRef(self); }
+PyObject* itself_method(PyObject* self, PyObject*) { return Py_NewRef(self); }
+
+int traverse(PyObject* object, visitproc visit, void* arg) {
+  Portal* const self = as_portal(object);
+  Py_VISIT(Py_TYPE(object));
+  Py_VISIT(self->args);
+  Py_VISIT(self->kwargs);
+  // While a fiber is suspended, the frames on it hold the coroutine as well, and cannot be
+  // visited. To show the one reference and not the others would do no harm, but could have the
+  // coroutine finalized (in vain: it is running) before the portal that can unwind it.
+  if (self->fiber == nullptr) Py_VISIT(self->target);
+  return 0;
+}
+
+int clear(PyObject* object) {
+  Portal* const self = as_portal(object);
+  if (self->fiber != nullptr || self->phase == Portal::Phase::running) return 0;
+  Py_CLEAR(self->args);
+  Py_CLEAR(self->kwargs);
+  if (self->target != Py_None) Py_SETREF(self->target, Py_NewRef(Py_None));
+  self->phase = Portal::Phase::finished;
+  return 0;
+}
+
+void dealloc(PyObject* object) {
+  Portal* const self = as_portal(object);
+  const bool unfinished = self->started && self->phase == Portal::Phase::idle;
+  if (unfinished && PyObject_CallFinalizerFromDealloc(object) < 0) return;  // resurrected
+  PyObject_GC_UnTrack(object);
+  if (self->weak_references != nullptr) PyObject_ClearWeakRefs(object);
+  PyTypeObject* const type = Py_TYPE(object);
+  // A fiber that could not be unwound is leaked, with all that its frames refer to.
+  if (self->fiber == nullptr) {
+    Py_XDECREF(self->target);
+  } else {
+    Thread::of_this_thread().forget(self->fiber);
+  }
+  Py_XDECREF(self->args);
+  Py_XDECREF(self->kwargs);
+  type->tp_free(object);
+  Py_DECREF(type);
+}
+
+char docstring[] =
+    "A coroutine whose steps may be suspended by await_() from any depth.\n\n"
+    "Behaves towards the event loop as the coroutine that it wraps.";
+
+PyMethodDef methods[] = {
+    {"send", send, METH_O, "Resume the portal with a value, as coroutine.send()."},
+    {"throw", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(throw_method)),
+     METH_FASTCALL, "Raise an exception where the portal is suspended, as coroutine.throw()."},
+    {"close", close_method, METH_NOARGS,
+     "Raise GeneratorExit where the portal is suspended, as coroutine.close()."},
+    {"__await__", itself_method, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+char name_attribute[] = "__name__";
+char qualname_attribute[] = "__qualname__";
+char frame_attribute[] = "cr_frame";
+char code_attribute[] = "cr_code";
+char await_attribute[] = "cr_await";
+char origin_attribute[] = "cr_origin";
+char suspended_attribute[] = "cr_suspended";
+
+PyGetSetDef getset[] = {
+    {name_attribute, forward, nullptr, nullptr, name_attribute},
+    {qualname_attribute, forward, nullptr, nullptr, qualname_attribute},
+    {frame_attribute, forward, nullptr, nullptr, frame_attribute},
+    {code_attribute, forward, nullptr, nullptr, code_attribute},
+    {await_attribute, forward, nullptr, nullptr, await_attribute},
+    {origin_attribute, forward, nullptr, nullptr, origin_attribute},
+    {"cr_running", get_running, nullptr, nullptr, nullptr},
+    {suspended_attribute, get_suspended, nullptr, nullptr, suspended_attribute},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+PyMemberDef members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Portal, weak_references), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr},
+};
+
+template <typename Function>
+void* slot(Function* function) {
+  return reinterpret_cast<void*>(function);
+}
+
+PyType_Slot slots[] = {
+    {Py_tp_doc, docstring},
+    {Py_tp_dealloc, slot(dealloc)},
+    {Py_tp_finalize, slot(finalize_portal)},
+    {Py_tp_traverse, slot(traverse)},
+    {Py_tp_clear, slot(clear)},
+    {Py_tp_repr, slot(repr)},
+    {Py_tp_iter, slot(itself)},
+    {Py_tp_iternext, slot(tp_iternext)},
+    {Py_am_await, slot(itself)},
+    {Py_am_send, slot(am_send)},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, getset},
+    {Py_tp_members, members},
+    {0, nullptr},
+};
+
+PyType_Spec spec = {
+    "switchback._engine.Portal",
+    sizeof(Portal),
+    0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+        Py_TPFLAGS_IMMUTABLETYPE,
+    slots,
+};
+
+Portal* allocate(ModuleState& state) {
+  PyTypeObject* type = state.portal_type;
+  auto* self = as_portal(type->tp_alloc(type, 0));
+  if (self != nullptr) self->framework = -1;
+  return self;
+}
+
+}  // namespace
+
+bool add_portal_type(PyObject* module, ModuleState& state) {
+  state.portal_type =
+      reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module, &spec, nullptr));
+  return state.portal_type != nullptr && PyModule_AddType(module, state.portal_type) == 0;
+}
+
+Ref make_portal(ModuleState& state, PyObject* awaitable_iterator, PyObject* task, int framework) {
+  Portal* self = allocate(state);
+  if (self == nullptr) return Ref();
+  self->target = Py_NewRef(awaitable_iterator);
+  if (task != nullptr) {
+    self->framework = static_cast<std::int8_t>(framework);
+    self->environment.current[framework] = task;
+  }
+  return Ref::steal(reinterpret_cast<PyObject*>(self));
+}
+
+Ref make_call_portal(ModuleState& state, PyObject* function, PyObject* args, PyObject* kwargs) {
+  Portal* self = allocate(state);
+  if (self == nullptr) return Ref();
+  self->target = Py_NewRef(function);
+  self->args = Py_NewRef(args);
+  self->kwargs = Py_XNewRef(kwargs);
+  self->calls_function = true;
+  return Ref::steal(reinterpret_cast<PyObject*>(self));
+}
+
+}  // namespace switchback::portal

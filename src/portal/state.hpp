@@ -1,0 +1,32 @@
+// The state of one import of the engine, kept in the module object.
+#pragma once
+
+#include "portal/environment.hpp"
+#include "portal/ref.hpp"
+
+namespace switchback::portal {
+
+struct ModuleState {
+  PyTypeObject* portal_type = nullptr;    // owned
+  PyTypeObject* task_slot_type = nullptr; // owned
+  PyObject* no_portal_error = nullptr;    // owned
+  // Called without arguments to word a NoPortalError; owned, or nullptr until it is set.
+  PyObject* explain_no_portal = nullptr;
+  // Stands for the bottom of every fiber's Python stack. Never freed: a leaked fiber refers to it.
+  PyCodeObject* base_code = nullptr;
+  PyObject* name_send = nullptr;   // owned, interned, as are all of these
+  PyObject* name_throw = nullptr;
+  PyObject* name_close = nullptr;
+  EnvironmentSource environment;
+};
+
+inline ModuleState& state_of_module(PyObject* module) {
+  return *static_cast<ModuleState*>(PyModule_GetState(module));
+}
+
+// For slots, which receive no defining class: our types are final, so the object's type is it.
+inline ModuleState& state_of_object(PyObject* self) {
+  return *static_cast<ModuleState*>(PyType_GetModuleState(Py_TYPE(self)));
+}
+
+}  // namespace switchback::portal

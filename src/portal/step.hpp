@@ -1,0 +1,27 @@
+// One step of a portal: what the event loop does to a coroutine, and how it ends.
+#pragma once
+
+#include "portal/portal.hpp"
+
+namespace switchback::portal {
+
+struct Step {
+  PyObject* argument;  // borrowed: the value sent, or the exception thrown
+  bool throws;
+
+  static Step sent(PyObject* value) { return {value, false}; }
+  static Step thrown(PyObject* exception) { return {exception, true}; }
+};
+
+// Runs `self` until it yields, returns or raises; *result as PyIter_Send() sets it. What may
+// switch: this runs on a fiber, and comes back on the caller's stack.
+PySendResult run_step(Portal* self, const Step& step, PyObject** result);
+
+// What coroutine.close() does: GeneratorExit is raised where the portal is suspended. Returns an
+// owned reference, or nullptr with an exception set.
+PyObject* close_portal(Portal* self);
+
+// Closes a portal that is dropped while suspended; with the exception state preserved.
+void finalize_portal(PyObject* self);
+
+}  // namespace switchback::portal

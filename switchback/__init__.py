@@ -1,0 +1,26 @@
+"""Await from synchronous functions, on the event loop that already runs further up the stack."""
+
+from ._engine import NoPortalError as NoPortalError, await_ as await_
+from ._frameworks import Framework as Framework, register_framework as register_framework
+from ._greenback import install_as_greenback as install_as_greenback
+from ._helpers import (
+    async_context as async_context,
+    async_iter as async_iter,
+    autoawait as autoawait,
+    decorate_as_sync as decorate_as_sync,
+)
+from ._portals import (
+    bestow_portal as bestow_portal,
+    ensure_portal as ensure_portal,
+    has_portal as has_portal,
+    with_portal_run as with_portal_run,
+    with_portal_run_sync as with_portal_run_sync,
+)
+from ._tree import (
+    AutoPortalInstrument as AutoPortalInstrument,
+    portals_for_children as portals_for_children,
+    portals_for_tree as portals_for_tree,
+    with_portal_run_tree as with_portal_run_tree,
+)
+
+__version__ = "0.1.0"

@@ -1,0 +1,110 @@
+"""The frameworks whose tasks can have portals, and the way to add one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from .. import _engine
+
+__all__ = ["Framework", "Task", "current_task", "framework_of", "register_framework"]
+
+#: A task of any framework.
+Task = object
+
+
+class Framework(Protocol):
+    """What has to be known of an async framework to give its tasks portals.
+
+    `await_`, `with_portal_run` and `with_portal_run_sync` work under any coroutine runner without
+    this. What deals with tasks (`ensure_portal`, `bestow_portal`, `has_portal` of another task)
+    needs it, and so does the check that a loop run inside a portal's code keeps its traps to
+    itself.
+    """
+
+    #: The name that users know it by.
+    name: str
+
+    def current_task(self) -> Task | None:
+        """Return the running task of this thread, or `None`. Must not raise."""
+
+    def is_task(self, candidate: object) -> bool:
+        """Return whether an object is a task of this framework."""
+
+    def check_replaceable(self, task: Task) -> None:
+        """Raise `RuntimeError` if the task has finished, or runs in another thread."""
+
+    def get_coroutine(self, task: Task) -> Coroutine[Any, Any, Any]:
+        """Return the coroutine that the framework steps to run the task."""
+
+    def set_coroutine(self, task: Task, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Have the framework step `coroutine` from the task's next step on."""
+
+    async def checkpoint(self) -> None:
+        """Yield to the event loop once."""
+
+
+# Framework -> its index in the engine. asyncio and Trio join when the program has imported them.
+_frameworks: dict[Framework, int] = {}
+
+
+def register_framework(framework: Framework) -> None:
+    """Add a framework, so that its tasks can have portals.
+
+    The registration lasts until the process ends. Registering the same object twice does nothing.
+    """
+    if framework not in _frameworks:
+        _frameworks[framework] = _engine.add_framework(framework.current_task)
+
+
+def _loaded() -> dict[Framework, int]:
+    # By attribute, not by entry: a module that is still being imported is not there yet.
+    if "asyncio" in sys.modules and hasattr(sys.modules["asyncio"], "run"):
+        from ._asyncio import framework as asyncio_framework
+
+        _frameworks.setdefault(asyncio_framework, _engine.ASYNCIO)
+    if "trio" in sys.modules and hasattr(sys.modules["trio"], "run"):
+        from ._trio import framework as trio_framework
+
+        _frameworks.setdefault(trio_framework, _engine.TRIO)
+    return _frameworks
+
+
+def current_task() -> tuple[Framework, Task] | None:
+    """Return the innermost running task of this thread with its framework, or `None`."""
+    current = [
+        (framework, task)
+        for framework in _loaded()
+        if (task := framework.current_task()) is not None
+    ]
+    if len(current) <= 1:
+        return current[0] if current else None
+    return _innermost(current)
+
+
+def _innermost(current: list[tuple[Framework, Task]]) -> tuple[Framework, Task]:
+    # One framework's loop runs inside a task of another. Each loop leaves frames of its own on the
+    # stack; the nearest one tells. uvloop leaves none, so asyncio's task is the answer by default.
+    modules = {"trio": "trio._core._run", "asyncio": "asyncio.events"}
+    frame = sys._getframe(1)
+    while frame is not None:
+        module = frame.f_globals.get("__name__")
+        for framework, task in current:
+            if module == modules.get(framework.name):
+                return framework, task
+        frame = frame.f_back  # type: ignore[assignment]  # typeshed: never None inside the loop
+    return next((found for found in current if found[0].name == "asyncio"), current[-1])
+
+
+def framework_of(task: Task) -> tuple[Framework, int]:
+    """Return the framework that a task belongs to, and its index in the engine."""
+    loaded = _loaded()
+    for framework, index in loaded.items():
+        if framework.is_task(task):
+            return framework, index
+    known = ", ".join(framework.name for framework in loaded) or "none is imported"
+    raise TypeError(
+        f"expected a task, not {type(task).__name__!r}: portals are for tasks of the async "
+        f"frameworks in use ({known}), or of one added with register_framework()"
+    )

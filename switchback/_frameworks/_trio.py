@@ -1,0 +1,57 @@
+"""Trio, guest mode included."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+import trio
+from trio import lowlevel
+
+
+class TrioFramework:
+    name = "trio"
+
+    def current_task(self) -> lowlevel.Task | None:
+        try:
+            return lowlevel.current_task()
+        except RuntimeError:  # not in a Trio run
+            return None
+
+    def is_task(self, candidate: object) -> bool:
+        return isinstance(candidate, lowlevel.Task)
+
+    def check_replaceable(self, task: object) -> None:
+        assert isinstance(task, lowlevel.Task)
+        if task.coro.cr_frame is None:
+            raise RuntimeError(f"{task!r} has finished; a portal is of use to a running task only")
+        if not lowlevel.in_trio_run() or _root(task) is not lowlevel.current_root_task():
+            raise RuntimeError(
+                f"{task!r} belongs to another Trio run; call bestow_portal() in that run's thread, "
+                "with trio.from_thread.run_sync(bestow_portal, task, trio_token=...)"
+            )
+
+    def get_coroutine(self, task: object) -> Coroutine[Any, Any, Any]:
+        assert isinstance(task, lowlevel.Task)
+        return task.coro
+
+    def set_coroutine(self, task: object, coroutine: Coroutine[Any, Any, Any]) -> None:
+        assert isinstance(task, lowlevel.Task)
+        previous, task.coro = task.coro, coroutine
+        # A task that is already scheduled holds the bound method that its next step will call:
+        # its coroutine's send() or throw(). See class Task in Trio's _core/_run.py.
+        scheduled = getattr(task, "_next_send_fn", None)
+        if getattr(scheduled, "__self__", None) is previous:
+            task._next_send_fn = getattr(coroutine, scheduled.__name__)
+
+    async def checkpoint(self) -> None:
+        await lowlevel.checkpoint()
+
+
+def _root(task: lowlevel.Task) -> lowlevel.Task:
+    while task.parent_nursery is not None:
+        task = task.parent_nursery.parent_task
+    return task
+
+
+framework = TrioFramework()

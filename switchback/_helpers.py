@@ -1,0 +1,152 @@
+"""Conveniences on top of await_(): async functions, contexts and iterators for sync code."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager
+from functools import wraps
+from types import TracebackType
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from ._engine import await_
+from ._portals import with_portal_run_sync
+
+P = ParamSpec("P")
+T = TypeVar("T")
+P2 = ParamSpec("P2")
+T2 = TypeVar("T2")
+T_co = TypeVar("T_co", covariant=True)
+
+
+def autoawait(fn: Callable[P, Awaitable[T]]) -> Callable[P, T]:
+    """Make a synchronous function of an async one.
+
+    ``autoawait(fn)(*args)`` is equivalent to ``await fn(*args)``. Of use for what Python calls
+    synchronously: properties, operators, ``__init__``, callbacks. The call is a checkpoint where
+    `fn` executes one, and raises `NoPortalError` outside of a portal.
+    """
+
+    @wraps(fn)
+    def awaiting(*args: P.args, **kwargs: P.kwargs) -> T:
+        return await_(fn(*args, **kwargs))
+
+    return awaiting
+
+
+def decorate_as_sync(
+    decorator: Callable[[Callable[P, T]], Callable[P2, T2]],
+) -> Callable[[Callable[P, Awaitable[T]]], Callable[P2, Coroutine[Any, Any, T2]]]:
+    """Make a decorator of async functions of one that knows only synchronous functions.
+
+    ::
+
+        @decorate_as_sync(functools.lru_cache(maxsize=128))
+        async def look_up(key): ...
+
+    The decorator sees ``autoawait(async_fn)``; what it returns is run by `with_portal_run_sync`, so
+    the decorated function is async again and its caller needs no portal. ``__wrapped__`` of the
+    result is what the decorator returned.
+    """
+
+    def decorate(async_fn: Callable[P, Awaitable[T]]) -> Callable[P2, Coroutine[Any, Any, T2]]:
+        decorated = decorator(autoawait(async_fn))
+
+        @wraps(decorated)
+        async def in_portal(*args: P2.args, **kwargs: P2.kwargs) -> T2:
+            return await with_portal_run_sync(decorated, *args, **kwargs)
+
+        return in_portal
+
+    return decorate
+
+
+class async_context(Generic[T_co]):
+    """An async context manager for use in a synchronous ``with`` statement.
+
+    ``with async_context(cm) as value: ...`` is equivalent to ``async with cm as value: ...``.
+    Entering and leaving are checkpoints where those of `cm` are.
+    """
+
+    __slots__ = ("_cm", "_aexit")
+
+    def __init__(self, cm: AbstractAsyncContextManager[T_co, bool | None]) -> None:
+        self._cm = cm
+
+    def __enter__(self) -> T_co:
+        # Looked up on the type and in this order, as by `async with`; so are the error texts.
+        cm_type = type(self._cm)
+        problem = f"{cm_type.__name__!r} object does not support the asynchronous context manager protocol"
+        try:
+            aenter = cm_type.__aenter__
+        except AttributeError:
+            raise TypeError(problem) from None
+        try:
+            self._aexit = cm_type.__aexit__
+        except AttributeError:
+            raise TypeError(f"{problem} (missed __aexit__ method)") from None
+        return await_(aenter(self._cm))
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return await_(self._aexit(self._cm, exc_type, exc, traceback))
+
+
+class async_iter(Generic[T_co]):
+    """An async iterable for use where a synchronous iterator is expected.
+
+    ``for item in async_iter(iterable): ...`` is equivalent to ``async for item in iterable: ...``.
+    Each step is a checkpoint where that of the iterator is. If the iterator has ``asend``,
+    ``athrow`` and ``aclose``, as an async generator does, this has ``send``, ``throw`` and
+    ``close``.
+    """
+
+    __slots__ = ("_iterator",)
+    _iterator: AsyncIterator[T_co]
+
+    def __init__(self, iterable: AsyncIterable[T_co]) -> None:
+        try:
+            aiter_method = type(iterable).__aiter__
+        except AttributeError:
+            raise TypeError(
+                "'async_iter' requires an object with __aiter__ method, "
+                f"got {type(iterable).__name__}"
+            ) from None
+        self._iterator = aiter_method(iterable)
+        if not hasattr(type(self._iterator), "__anext__"):
+            raise TypeError(
+                "'async_iter' received an object from __aiter__ that does not implement "
+                f"__anext__: {type(self._iterator).__name__}"
+            )
+        if all(hasattr(self._iterator, name) for name in ("asend", "athrow", "aclose")):
+            self.__class__ = _async_generator_iter
+
+    def __iter__(self) -> Iterator[T_co]:
+        return self
+
+    def __next__(self) -> T_co:
+        return _step(type(self._iterator).__anext__(self._iterator))
+
+
+class _async_generator_iter(async_iter[T_co]):
+    __slots__ = ()
+    _iterator: Any
+
+    def send(self, value: Any) -> T_co:
+        return _step(self._iterator.asend(value))  # type: ignore[no-any-return]
+
+    def throw(self, *exception: Any) -> T_co:
+        return _step(self._iterator.athrow(*exception))  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        await_(self._iterator.aclose())
+
+
+def _step(awaitable: Awaitable[T]) -> T:
+    try:
+        return await_(awaitable)
+    except StopAsyncIteration as end:
+        raise StopIteration(*end.args) from None

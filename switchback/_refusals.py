@@ -1,0 +1,42 @@
+"""What NoPortalError says: why there is no portal here, and what to call to have one."""
+
+from __future__ import annotations
+
+import threading
+
+from . import _engine
+from ._frameworks import current_task
+
+#: The name by which the program knows this package.
+package_name = "switchback"
+
+
+def explain_no_portal() -> str:
+    found = current_task()
+    if found is None:
+        thread = threading.current_thread()
+        return (
+            f"await_() needs an async task to wait in, and none is running in thread "
+            f"{thread.name!r} at this point. Call it from a function that a task with a portal "
+            f"calls, in the thread of its event loop; from another thread, use "
+            f"asyncio.run_coroutine_threadsafe() or trio.from_thread.run() instead. Where a "
+            f"coroutine runs without a task, use 'await {package_name}.with_portal_run(async_fn)' "
+            f"and not {package_name}.ensure_portal(). Outside of any coroutine, you must create a "
+            f"{package_name} portal around the program's main function: "
+            f"asyncio.run({package_name}.with_portal_run(main))"
+        )
+    framework, task = found
+    if framework.is_task(task) and _engine.is_portal(framework.get_coroutine(task)):
+        return (
+            f"the portal that was bestowed on {task!r} becomes active with the task's next step: "
+            f"you must yield to the event loop, such as by 'await {framework.name}.sleep(0)', "
+            f"between {package_name}.bestow_portal() and await_()"
+        )
+    return (
+        f"await_() needs a portal in the running task, and {task!r} has none. You must create a "
+        f"{package_name} portal: 'await {package_name}.ensure_portal()' for the rest of the task, "
+        f"or 'await {package_name}.with_portal_run(async_fn, *args)' for one call"
+    )
+
+
+_engine.set_explainer(explain_no_portal)
