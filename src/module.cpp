@@ -16,23 +16,40 @@ PyObject* has_active_portal(PyObject* module, PyObject*) {
   return PyBool_FromLong(portal::in_portal(state_of_module(module)));
 }
 
+PyObject* is_in_step(PyObject*, PyObject*) {
+  return PyBool_FromLong(portal::Thread::current_fiber() != nullptr);
+}
+
 PyObject* is_portal(PyObject* module, PyObject* object) {
   return PyBool_FromLong(portal::is_portal(state_of_module(module), object));
 }
 
-PyObject* open_portal(PyObject* module, PyObject* awaitable) {
-  Ref iterator = portal::await_iterator(awaitable);
+// A function, and the tuple and dict of its arguments: what `fn, *args, **kwargs` leaves a Python
+// function with. Sets TypeError otherwise.
+bool check_call(PyObject* const* arguments, Py_ssize_t count) {
+  if (count == 3 && PyTuple_Check(arguments[1]) && PyDict_Check(arguments[2])) return true;
+  PyErr_SetString(PyExc_TypeError, "expected a function, a tuple and a dict");
+  return false;
+}
+
+PyObject* call_in_portal(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {
+  if (!check_call(arguments, count)) return nullptr;
+  ModuleState& state = state_of_module(module);
+  const bool active = portal::in_portal(state);
+  Ref awaitable = Ref::steal(PyObject_Call(arguments[0], arguments[1], arguments[2]));
+  if (!awaitable || active) return awaitable.release();
+  if (interpreter::is_unstarted_coroutine(awaitable.get())) {
+    return portal::make_portal(state, awaitable.get(), nullptr, -1).release();
+  }
+  Ref iterator = portal::await_iterator(awaitable.get());
   if (!iterator) return nullptr;
-  return portal::make_portal(state_of_module(module), iterator.get(), nullptr, -1).release();
+  return portal::make_portal(state, iterator.get(), nullptr, -1).release();
 }
 
 PyObject* open_call_portal(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {
-  if (count < 2 || count > 3 || !PyTuple_Check(arguments[1])) {
-    PyErr_SetString(PyExc_TypeError, "expected a function, a tuple and optionally a dict");
-    return nullptr;
-  }
+  if (!check_call(arguments, count)) return nullptr;
   return portal::make_call_portal(state_of_module(module), arguments[0], arguments[1],
-                                  count == 3 ? arguments[2] : nullptr)
+                                  arguments[2])
       .release();
 }
 
@@ -63,7 +80,13 @@ PyObject* close_suspended_portals(PyObject*, PyObject*) {
 }
 
 PyObject* idle_stacks(PyObject*, PyObject*) {
-  return PyLong_FromSize_t(portal::Thread::of_this_thread().idle_fibers());
+  const portal::Thread* thread = portal::Thread::of_this_thread();
+  return thread == nullptr ? nullptr : PyLong_FromSize_t(thread->idle_fibers());
+}
+
+using FastMethod = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t);
+PyCFunction as_method(FastMethod method) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method));
 }
 
 PyDoc_STRVAR(await_doc,
@@ -81,11 +104,15 @@ PyMethodDef methods[] = {
     {"await_", portal::await_function, METH_O, await_doc},
     {"has_active_portal", has_active_portal, METH_NOARGS,
      "Return whether await_() works here: the innermost running task is inside a portal."},
+    {"is_in_step", is_in_step, METH_NOARGS,
+     "Return whether a portal's step runs in this thread, of whatever task."},
     {"is_portal", is_portal, METH_O, "Return whether an object is a portal."},
-    {"open_portal", open_portal, METH_O, "Return a portal around an awaitable."},
-    {"open_call_portal",
-     reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(open_call_portal)), METH_FASTCALL,
-     "open_call_portal(function, args, kwargs={})\n\nReturn a portal around a function call."},
+    {"call_in_portal", as_method(call_in_portal), METH_FASTCALL,
+     "call_in_portal(async_fn, args, kwargs)\n\n"
+     "Return what async_fn(*args, **kwargs) returns, in a portal unless one is active."},
+    {"open_call_portal", as_method(open_call_portal), METH_FASTCALL,
+     "open_call_portal(sync_fn, args, kwargs)\n\n"
+     "Return a portal in which sync_fn(*args, **kwargs) is called when it is awaited."},
     {"open_task_portal", open_task_portal, METH_VARARGS,
      "open_task_portal(coroutine, task, framework)\n\n"
      "Return a portal to replace the coroutine of a task of the framework with that index."},

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar
 
-from . import _engine
+from ._engine import (
+    call_in_portal,
+    has_active_portal,
+    is_portal,
+    open_call_portal,
+    open_task_portal,
+)
 from ._frameworks import Task, current_task, framework_of
 
 P = ParamSpec("P")
@@ -48,9 +54,9 @@ def bestow_portal(task: Task) -> None:
     framework, index = framework_of(task)
     framework.check_replaceable(task)
     coroutine = framework.get_coroutine(task)
-    if _engine.is_portal(coroutine):
+    if is_portal(coroutine):
         return
-    framework.set_coroutine(task, _engine.open_task_portal(coroutine, task, index))
+    framework.set_coroutine(task, open_task_portal(coroutine, task, index))
 
 
 def has_portal(task: Task | None = None) -> bool:
@@ -60,12 +66,12 @@ def has_portal(task: Task | None = None) -> bool:
     """
     found = current_task()
     if task is None or (found is not None and found[1] is task):
-        return _engine.has_active_portal()
+        return has_active_portal()
     framework, _ = framework_of(task)
     # Wherever a portal stands in the chain of coroutines, those above it are inside.
     link: Any = framework.get_coroutine(task)
     while link is not None:
-        if _engine.is_portal(link):
+        if is_portal(link):
             return True
         link = getattr(link, "cr_await", None) or getattr(link, "gi_yieldfrom", None)
     return False
@@ -81,9 +87,7 @@ async def with_portal_run(
 
     It is a checkpoint only where `async_fn` executes one. Raises what `async_fn` raises.
     """
-    if _engine.has_active_portal():
-        return await async_fn(*args, **kwargs)
-    return await _engine.open_portal(async_fn(*args, **kwargs))
+    return await call_in_portal(async_fn, args, kwargs)
 
 
 async def with_portal_run_sync(sync_fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -94,6 +98,6 @@ async def with_portal_run_sync(sync_fn: Callable[P, T], *args: P.args, **kwargs:
 
     It is a checkpoint only where `sync_fn` awaits one. Raises what `sync_fn` raises.
     """
-    if _engine.has_active_portal():
+    if has_active_portal():
         return sync_fn(*args, **kwargs)
-    return await _engine.open_call_portal(sync_fn, args, kwargs)
+    return await open_call_portal(sync_fn, args, kwargs)

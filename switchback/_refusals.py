@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 from . import _engine
@@ -11,7 +12,18 @@ from ._frameworks import current_task
 package_name = "switchback"
 
 
+def _in_child_greenlet() -> bool:
+    greenlet = sys.modules.get("greenlet")
+    return greenlet is not None and greenlet.getcurrent().parent is not None
+
+
 def explain_no_portal() -> str:
+    if _engine.is_in_step() and _in_child_greenlet():
+        return (
+            "await_() was called inside a greenlet that the portal's code has started, and cannot "
+            "suspend it. Call await_() outside of that greenlet; or have the greenlet switch to "
+            "its parent, as sqlalchemy.util.await_only() does, and await there"
+        )
     found = current_task()
     if found is None:
         thread = threading.current_thread()

@@ -1,13 +1,13 @@
-// The context switch: suspends one C stack and continues another, on Boost.Context's assembly.
+// The context switch: suspends one C stack and continues another, with what C++ keeps for each.
 #pragma once
 
-#include <boost/context/detail/fcontext.hpp>
 #include <cxxabi.h>
 
 #include <cassert>
 #include <cstddef>
 
 #include "core/sanitizer.hpp"
+#include "core/switch.hpp"
 
 namespace switchback::core {
 
@@ -41,47 +41,46 @@ class Context {
   void prepare(std::byte* low, std::byte* top, Entry entry) {
     entry_ = entry;
     const auto size = static_cast<std::size_t>(top - low);
-    target_ = boost::context::detail::make_fcontext(top, size, &Context::start);
+    target_ = make_stack<&Context::start>(top, size);
     sanitizer_.set_stack(low, size);
   }
 
   // Before the stack is unmapped.
   void dismiss() { sanitizer_.forget_stack(); }
 
-  // Runs the context until its next suspend(). What may switch: this call does.
-  void resume() {
+  // Runs the context until its next suspend(). `live` is ExceptionGlobals::of_this_thread(), which
+  // a caller may keep. What may switch: this call does.
+  void resume(ExceptionGlobals& live) {
     assert(target_ != nullptr);
-    ExceptionGlobals& live = ExceptionGlobals::of_this_thread();
     const ExceptionGlobals resumer = live;
     live = exceptions_;
     sanitizer_.start_resume();
-    const auto transfer = boost::context::detail::jump_fcontext(target_, this);
+    switch_stacks(resumer_, target_, this);
     sanitizer_.finish_suspend();
-    target_ = transfer.fctx;
     exceptions_ = live;
     live = resumer;
   }
 
+  void resume() { resume(ExceptionGlobals::of_this_thread()); }
+
   // Returns to whoever called resume(); comes back when resume() is called again.
   void suspend() {
     sanitizer_.start_suspend();
-    const auto transfer = boost::context::detail::jump_fcontext(resumer_, nullptr);
+    switch_stacks(target_, resumer_, nullptr);
     sanitizer_.finish_resume();
-    resumer_ = transfer.fctx;
   }
 
  private:
-  static void start(boost::context::detail::transfer_t transfer) {
-    auto& self = *static_cast<Context*>(transfer.data);
+  static void start(void* argument) {
+    auto& self = *static_cast<Context*>(argument);
     self.sanitizer_.finish_resume();
-    self.resumer_ = transfer.fctx;
     self.entry_(self);
   }
 
   // Where resume() goes: the suspended point of this stack. Stale while it runs.
-  boost::context::detail::fcontext_t target_ = nullptr;
+  SuspendedPoint target_ = nullptr;
   // Where suspend() goes: the point in resume() that waits. Stale while this stack is suspended.
-  boost::context::detail::fcontext_t resumer_ = nullptr;
+  SuspendedPoint resumer_ = nullptr;
   Entry entry_ = nullptr;
   ExceptionGlobals exceptions_;
   SanitizerSwitch sanitizer_;

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <new>
 
 namespace switchback::core {
 namespace {
@@ -35,11 +34,11 @@ bool install_guard(std::byte* low) {
 
 }  // namespace
 
-Stack map_stack(std::size_t size) {
+Stack map_stack(std::size_t size) noexcept {
   size = round_to_pages(size);
   void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-  if (memory == MAP_FAILED) throw std::bad_alloc();
+  if (memory == MAP_FAILED) return Stack{};
   Stack stack{static_cast<std::byte*>(memory), size};
 #ifdef MADV_NOHUGEPAGE
   // A huge page would make the first touch of a stack cost 2 MiB. MAP_STACK implies this only
@@ -48,7 +47,7 @@ Stack map_stack(std::size_t size) {
 #endif
   if (!install_guard(stack.low)) {
     unmap_stack(stack);
-    throw std::bad_alloc();
+    return Stack{};
   }
   return stack;
 }

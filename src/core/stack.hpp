@@ -14,6 +14,7 @@ struct Stack {
   std::byte* low = nullptr;
   std::size_t size = 0;
 
+  explicit operator bool() const { return low != nullptr; }
   std::byte* usable_low() const { return low + guard_size; }
   std::byte* top() const { return low + size; }
 
@@ -24,8 +25,8 @@ struct Stack {
 
 // Maps a stack of `size` bytes, guard included; `size` is rounded up to whole pages. The memory is
 // reserved, not committed: a page costs nothing until it is first touched.
-// Throws std::bad_alloc when the system has no more address space or mappings.
-Stack map_stack(std::size_t size);
+// Returns a stack without memory when the system has no more address space or mappings.
+Stack map_stack(std::size_t size) noexcept;
 
 // Returns the stack to the system. Nothing may run on it or point into it any more.
 void unmap_stack(Stack stack) noexcept;

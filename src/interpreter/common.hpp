@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <new>
 
 #include "interpreter/python.hpp"
@@ -85,16 +86,15 @@ class CommonState {
     }
   }
 
- public:
-  // After the work on the stack has ended: whether it left anything for finish() to drop.
-  bool has_leftovers() const {
+  // After the work on the stack has ended: whether it left anything for finish_common() to drop.
+  bool common_leftovers() const {
     assert(datastack_chunk_->previous == nullptr);
     assert(exc_info_ == &base_exception_);
     return base_exception_.exc_value != nullptr || context_ != nullptr;
   }
 
   // Drops what the work on the stack has left. Runs Python code.
-  void finish() {
+  void finish_common() {
     Py_CLEAR(base_exception_.exc_value);
     Py_CLEAR(context_);
   }
@@ -109,6 +109,52 @@ class CommonState {
   _PyErr_StackItem* exc_info_ = nullptr;
   PyObject* context_ = nullptr;  // owned; a context that only this stack is in
 };
+
+// Python recursion, counted down from a limit that the program may change at any time. What a stack
+// has used is kept as a depth, and counts on top of its resumer's depth while it runs.
+class RecursionDepth {
+ public:
+  struct Resumer {
+    int depth;
+    int owed;
+  };
+
+  void enter(int limit, int& remaining, Resumer& resumer) {
+    resumer.depth = limit - remaining;
+    const int left = remaining - used_;
+    // A deep stack that is resumed by deep code may exceed the limit. It gets RecursionError at its
+    // next call, as long as the counter does not tell of more than CPython takes for possible.
+    resumer.owed = left < 0 ? -left : 0;
+    remaining = left + resumer.owed;
+  }
+
+  void leave(int limit, int& remaining, const Resumer& resumer) {
+    used_ = limit - remaining - resumer.depth + resumer.owed;
+    remaining = limit - resumer.depth;
+  }
+
+ private:
+  int used_ = 0;
+};
+
+// C code that runs directly on a stack can see the base frame: sys._getframe() makes a frame object
+// for it. One that is still held when the work has ended gets a copy of the frame, as the
+// interpreter does it for frames that return (take_ownership() in Python/frame.c).
+inline void release_frame_object(_PyInterpreterFrame& base_frame, PyCodeObject* base_code) {
+  PyFrameObject* object = base_frame.frame_obj;
+  if (object == nullptr) return;
+  if (Py_REFCNT(object) > 1) {
+    auto* copy = reinterpret_cast<_PyInterpreterFrame*>(object->_f_frame_data);
+    std::memcpy(static_cast<void*>(copy), &base_frame, offsetof(_PyInterpreterFrame, localsplus));
+    copy->previous = nullptr;
+    copy->owner = FRAME_OWNED_BY_FRAME_OBJECT;
+    copy->f_locals = nullptr;
+    Py_INCREF(base_code);  // the copy's reference; the base frame's is never counted
+    object->f_frame = copy;
+  }
+  base_frame.frame_obj = nullptr;
+  Py_DECREF(object);
+}
 
 // Creates the thread's context if it has none yet, so that every switch finds one.
 inline bool ensure_context(PyThreadState* thread) {

@@ -7,7 +7,7 @@ namespace switchback::interpreter {
 
 struct Resumer : CommonResumer {
   _PyCFrame* cframe;
-  int recursion_remaining;
+  RecursionDepth::Resumer recursion;
   int trash_delete_nesting;
 };
 
@@ -21,6 +21,7 @@ class StackState : public CommonState {
     base_frame_.owner = FRAME_OWNED_BY_THREAD;
     base_frame_.prev_instr = _PyCode_CODE(base_code) - 1;
     base_frame_.stacktop = 0;
+    base_frame_.f_builtins = PyEval_GetBuiltins();
     base_cframe_.current_frame = &base_frame_;
     cframe_ = &base_cframe_;
   }
@@ -28,14 +29,20 @@ class StackState : public CommonState {
   void enter(PyThreadState* thread, Resumer& resumer) {
     CommonState::enter(thread, resumer);
     resumer.cframe = thread->cframe;
-    base_frame_.previous = resumer.cframe->current_frame;
+    _PyInterpreterFrame* below = resumer.cframe->current_frame;
+    base_frame_.previous = below;
+    // C code that runs directly on the stack finds the current globals and builtins in the current
+    // frame, and this minor does not skip an incomplete one (_PyEval_GetBuiltins()).
+    if (below != nullptr) {
+      base_frame_.f_globals = below->f_globals;
+      base_frame_.f_builtins = below->f_builtins;
+    }
     base_cframe_.previous = resumer.cframe;
     // Whether to trace is a property of the thread that happens to be kept per C frame.
     cframe_->use_tracing = resumer.cframe->use_tracing;
     thread->cframe = cframe_;
 
-    resumer.recursion_remaining = thread->recursion_remaining;
-    thread->recursion_remaining -= recursion_used_;
+    recursion_.enter(thread->recursion_limit, thread->recursion_remaining, resumer.recursion);
     resumer.trash_delete_nesting = thread->trash_delete_nesting;
     thread->trash_delete_nesting = trash_delete_nesting_;
   }
@@ -47,18 +54,27 @@ class StackState : public CommonState {
     base_frame_.previous = nullptr;
     base_cframe_.previous = nullptr;
 
-    recursion_used_ = resumer.recursion_remaining - thread->recursion_remaining;
-    thread->recursion_remaining = resumer.recursion_remaining;
+    recursion_.leave(thread->recursion_limit, thread->recursion_remaining, resumer.recursion);
     trash_delete_nesting_ = thread->trash_delete_nesting;
     thread->trash_delete_nesting = resumer.trash_delete_nesting;
     CommonState::leave(thread, resumer);
+  }
+
+  bool has_leftovers() const {
+    return common_leftovers() || base_frame_.frame_obj != nullptr || base_frame_.f_locals != nullptr;
+  }
+
+  void finish() {
+    finish_common();
+    Py_CLEAR(base_frame_.f_locals);
+    release_frame_object(base_frame_, base_frame_.f_code);
   }
 
  private:
   _PyInterpreterFrame base_frame_{};
   _PyCFrame base_cframe_{};
   _PyCFrame* cframe_ = nullptr;
-  int recursion_used_ = 0;
+  RecursionDepth recursion_;
   int trash_delete_nesting_ = 0;
 };
 

@@ -7,7 +7,7 @@ namespace switchback::interpreter {
 
 struct Resumer : CommonResumer {
   _PyCFrame* cframe;
-  int py_recursion_remaining;
+  RecursionDepth::Resumer recursion;
   int c_recursion_remaining;
   int trash_delete_nesting;
 };
@@ -33,8 +33,7 @@ class StackState : public CommonState {
     base_cframe_.previous = resumer.cframe;
     thread->cframe = cframe_;
 
-    resumer.py_recursion_remaining = thread->py_recursion_remaining;
-    thread->py_recursion_remaining -= py_recursion_used_;
+    recursion_.enter(thread->py_recursion_limit, thread->py_recursion_remaining, resumer.recursion);
     resumer.c_recursion_remaining = thread->c_recursion_remaining;
     thread->c_recursion_remaining = c_recursion_remaining_;
     resumer.trash_delete_nesting = thread->trash.delete_nesting;
@@ -47,8 +46,7 @@ class StackState : public CommonState {
     base_frame_.previous = nullptr;
     base_cframe_.previous = nullptr;
 
-    py_recursion_used_ = resumer.py_recursion_remaining - thread->py_recursion_remaining;
-    thread->py_recursion_remaining = resumer.py_recursion_remaining;
+    recursion_.leave(thread->py_recursion_limit, thread->py_recursion_remaining, resumer.recursion);
     c_recursion_remaining_ = thread->c_recursion_remaining;
     thread->c_recursion_remaining = resumer.c_recursion_remaining;
     trash_delete_nesting_ = thread->trash.delete_nesting;
@@ -56,11 +54,20 @@ class StackState : public CommonState {
     CommonState::leave(thread, resumer);
   }
 
+  bool has_leftovers() const {
+    return common_leftovers() || base_frame_.frame_obj != nullptr;
+  }
+
+  void finish() {
+    finish_common();
+    release_frame_object(base_frame_, base_frame_.f_code);
+  }
+
  private:
   _PyInterpreterFrame base_frame_{};
   _PyCFrame base_cframe_{};
   _PyCFrame* cframe_ = nullptr;
-  int py_recursion_used_ = 0;
+  RecursionDepth recursion_;
   int c_recursion_remaining_ = 0;
   int trash_delete_nesting_ = 0;
 };

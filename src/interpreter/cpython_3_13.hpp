@@ -7,7 +7,7 @@ namespace switchback::interpreter {
 
 struct Resumer : CommonResumer {
   _PyInterpreterFrame* current_frame;
-  int py_recursion_remaining;
+  RecursionDepth::Resumer recursion;
   int c_recursion_remaining;
 };
 
@@ -30,8 +30,7 @@ class StackState : public CommonState {
     base_frame_.previous = resumer.current_frame;
     thread->current_frame = current_frame_;
 
-    resumer.py_recursion_remaining = thread->py_recursion_remaining;
-    thread->py_recursion_remaining -= py_recursion_used_;
+    recursion_.enter(thread->py_recursion_limit, thread->py_recursion_remaining, resumer.recursion);
     resumer.c_recursion_remaining = thread->c_recursion_remaining;
     thread->c_recursion_remaining = c_recursion_remaining_;
   }
@@ -41,17 +40,25 @@ class StackState : public CommonState {
     thread->current_frame = resumer.current_frame;
     base_frame_.previous = nullptr;
 
-    py_recursion_used_ = resumer.py_recursion_remaining - thread->py_recursion_remaining;
-    thread->py_recursion_remaining = resumer.py_recursion_remaining;
+    recursion_.leave(thread->py_recursion_limit, thread->py_recursion_remaining, resumer.recursion);
     c_recursion_remaining_ = thread->c_recursion_remaining;
     thread->c_recursion_remaining = resumer.c_recursion_remaining;
     CommonState::leave(thread, resumer);
   }
 
+  bool has_leftovers() const {
+    return common_leftovers() || base_frame_.frame_obj != nullptr;
+  }
+
+  void finish() {
+    finish_common();
+    release_frame_object(base_frame_, reinterpret_cast<PyCodeObject*>(base_frame_.f_executable));
+  }
+
  private:
   _PyInterpreterFrame base_frame_{};
   _PyInterpreterFrame* current_frame_ = nullptr;
-  int py_recursion_used_ = 0;
+  RecursionDepth recursion_;
   int c_recursion_remaining_ = 0;
 };
 

@@ -58,6 +58,27 @@ inline void set_raised(PyObject* exception) {
 #endif
 }
 
+// Gives the raised exception the one being handled as its context, as a coroutine does for each
+// exception that is thrown into it (_PyErr_ChainStackItem() in Python/errors.c).
+inline void chain_handled_exception() {
+  PyObject* handled = PyThreadState_Get()->exc_info->exc_value;
+  if (handled == nullptr || handled == Py_None) return;
+  PyObject* raised = take_raised();
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(raised)), raised);
+  Py_DECREF(raised);
+}
+
+// Replaces a raised StopIteration by the RuntimeError that a coroutine makes of it (PEP 479).
+inline void replace_stop_iteration() {
+  if (!PyErr_ExceptionMatches(PyExc_StopIteration)) return;
+  PyObject* stop = take_raised();
+  PyErr_SetString(PyExc_RuntimeError, "coroutine raised StopIteration");
+  PyObject* error = take_raised();
+  PyException_SetCause(error, Py_NewRef(stop));
+  PyException_SetContext(error, stop);
+  set_raised(error);
+}
+
 // `object.name`, or nullptr without an exception when there is no such attribute. A new reference;
 // *failed tells an exception from an absence.
 inline PyObject* optional_attribute(PyObject* object, PyObject* name, bool* failed) {
@@ -69,6 +90,10 @@ inline PyObject* optional_attribute(PyObject* object, PyObject* name, bool* fail
 #endif
   return value;
 }
+
+// Up to 3.11, asyncio asks the system for the process id each time that it looks for the running
+// loop (get_running_loop() in Modules/_asynciomodule.c).
+inline constexpr bool asyncio_running_loop_is_slow = PY_VERSION_HEX < 0x030C0000;
 
 inline bool is_finalizing() {
 #if PY_VERSION_HEX >= 0x030D0000
@@ -82,6 +107,12 @@ inline bool is_finalizing() {
 inline bool is_unstarted_coroutine(PyObject* object) {
   return PyCoro_CheckExact(object) &&
          reinterpret_cast<PyCoroObject*>(object)->cr_frame_state == FRAME_CREATED;
+}
+
+// Whether `object` is a native coroutine that has not ended. Other awaitables do not tell.
+inline bool is_unfinished_coroutine(PyObject* object) {
+  return PyCoro_CheckExact(object) &&
+         reinterpret_cast<PyCoroObject*>(object)->cr_frame_state < FRAME_COMPLETED;
 }
 
 }  // namespace switchback::interpreter

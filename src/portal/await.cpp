@@ -30,37 +30,55 @@ PyObject* refuse(ModuleState& state, PyObject* iterator) {
 }  // namespace
 
 bool in_portal(ModuleState& state) {
-  Fiber* fiber = Thread::of_this_thread().current();
+  Fiber* fiber = Thread::current_fiber();
   return fiber != nullptr && state.environment.matches(fiber->portal()->environment);
 }
 
-PyObject* await_function(PyObject* module, PyObject* awaitable) {
-  ModuleState& state = state_of_module(module);
-  Ref found;  // empty where the iterator is the argument itself
-  PyObject* iterator = awaitable;
-  if (!interpreter::is_unstarted_coroutine(awaitable)) {
-    found = await_iterator(awaitable);
-    if (!found) return nullptr;
-    iterator = found.get();
-  }
-  Fiber* const fiber = Thread::of_this_thread().current();
-  if (fiber == nullptr) return refuse(state, iterator);
+namespace {
 
-  PyObject* result;
-  PySendResult outcome = PyIter_Send(iterator, Py_None, &result);
+// The rest of await_() after the first step of `iterator`, whose `outcome` and `result` (stolen)
+// PyIter_Send() has given.
+PyObject* drive(ModuleState& state, Fiber& fiber, PyObject* iterator, PySendResult outcome,
+                PyObject* result) {
   while (outcome == PYGEN_NEXT) {
     Ref trap = Ref::steal(result);
-    if (!state.environment.matches(fiber->portal()->environment)) return refuse(state, iterator);
+    if (!state.environment.matches(fiber.portal()->environment)) return refuse(state, iterator);
     PyObject* exception;
-    Ref value = Ref::steal(fiber->suspend(trap.release(), &exception));
+    Ref value = Ref::steal(fiber.suspend(trap.release(), iterator, &exception));
     if (value) {
       outcome = PyIter_Send(iterator, value.get(), &result);
     } else {
       Ref thrown = Ref::steal(exception);
       outcome = throw_into_delegate(state, iterator, thrown.get(), &result);
+      if (outcome == PYGEN_ERROR) interpreter::chain_handled_exception();
     }
   }
   return result;
+}
+
+// await_() of anything but a coroutine that has not run yet.
+PyObject* await_any(ModuleState& state, Fiber* fiber, PyObject* awaitable) {
+  Ref iterator = await_iterator(awaitable);
+  if (!iterator) return nullptr;
+  if (fiber == nullptr) return refuse(state, iterator.get());
+  PyObject* result;
+  const PySendResult outcome = PyIter_Send(iterator.get(), Py_None, &result);
+  return drive(state, *fiber, iterator.get(), outcome, result);
+}
+
+}  // namespace
+
+PyObject* await_function(PyObject* module, PyObject* awaitable) {
+  Fiber* const fiber = Thread::current_fiber();
+  if (fiber == nullptr || !interpreter::is_unstarted_coroutine(awaitable)) {
+    return await_any(state_of_module(module), fiber, awaitable);
+  }
+  // By its slot: PyIter_Send() would do just that. A coroutine that does not suspend is done here,
+  // wherever it runs; only a trap has to find its way to the right event loop.
+  PyObject* result;
+  const PySendResult outcome = PyCoro_Type.tp_as_async->am_send(awaitable, Py_None, &result);
+  if (outcome != PYGEN_NEXT) return result;
+  return drive(state_of_module(module), *fiber, awaitable, outcome, result);
 }
 
 }  // namespace switchback::portal

@@ -87,7 +87,7 @@ PySendResult throw_into(ModuleState& state, PyObject* iterator, PyObject* except
   Ref method = Ref::steal(interpreter::optional_attribute(iterator, state.name_throw, &failed));
   if (failed) return PYGEN_ERROR;
   if (method) return send_result(PyObject_CallOneArg(method.get(), exception), result);
-  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception)), exception);
+  interpreter::set_raised(Py_NewRef(exception));
   return PYGEN_ERROR;
 }
 
@@ -97,9 +97,7 @@ PySendResult throw_into_delegate(ModuleState& state, PyObject* iterator, PyObjec
     return throw_into(state, iterator, exception, result);
   }
   *result = nullptr;
-  if (close_iterator(state, iterator)) {
-    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception)), exception);
-  }
+  if (close_iterator(state, iterator)) interpreter::set_raised(Py_NewRef(exception));
   return PYGEN_ERROR;
 }
 

@@ -4,53 +4,132 @@
 namespace switchback::portal {
 namespace {
 
-// sys.modules[name].attribute, or an empty reference; no import takes place.
-Ref attribute_of_loaded(const char* module_name, const char* attribute) {
+// An interned string, for look-ups on the hot path; nullptr if there is no memory for it.
+PyObject* interned(const char* text) { return PyUnicode_InternFromString(text); }
+
+// sys.modules[module_name].attribute, or an empty reference; no import takes place.
+Ref attribute_of_loaded(PyObject* module_name, const char* attribute) {
   PyObject* modules = PyImport_GetModuleDict();
-  PyObject* module = modules == nullptr ? nullptr : PyDict_GetItemString(modules, module_name);
-  if (module == nullptr) return Ref();
+  PyObject* module = modules == nullptr || module_name == nullptr
+                         ? nullptr
+                         : PyDict_GetItemWithError(modules, module_name);
+  if (module == nullptr) {
+    PyErr_Clear();
+    return Ref();
+  }
   Ref value = Ref::steal(PyObject_GetAttrString(module, attribute));
   if (!value) PyErr_Clear();  // the module is still being imported
   return value;
 }
 
+// function(), by the shortest way where it is written in C.
+Ref call_no_arguments(PyObject* function) {
+  if (PyCFunction_CheckExact(function) && PyCFunction_GET_FLAGS(function) == METH_NOARGS) {
+    return Ref::steal(PyCFunction_GET_FUNCTION(function)(PyCFunction_GET_SELF(function), nullptr));
+  }
+  return Ref::steal(PyObject_CallNoArgs(function));
+}
+
+// Whether something has been imported since `count`, which is updated. Most programs never import
+// the module in question; an import adds to sys.modules, whatever else comes and goes.
+bool modules_changed(Py_ssize_t& count) {
+  PyObject* modules = PyImport_GetModuleDict();
+  const Py_ssize_t now = modules == nullptr ? 0 : PyDict_GET_SIZE(modules);
+  return std::exchange(count, now) != now;
+}
+
 }  // namespace
 
-// The same answer as asyncio.current_task(), without its exception where no loop runs. Where a
-// loop runs but no task does, the loop stands for the callback that it is running.
-PyObject* EnvironmentSource::asyncio() {
-  if (!asyncio_current_tasks_) {
-    asyncio_get_running_loop_ = attribute_of_loaded("asyncio.events", "_get_running_loop");
-    if (!asyncio_get_running_loop_) return nullptr;
-    asyncio_current_tasks_ = attribute_of_loaded("asyncio.tasks", "_current_tasks");
-    if (!asyncio_current_tasks_) return nullptr;
+bool EnvironmentSource::find_asyncio() {
+  if (asyncio_current_tasks_) return true;
+  static PyObject* const events = interned("asyncio.events");
+  static PyObject* const tasks = interned("asyncio.tasks");
+  asyncio_get_running_loop_ = attribute_of_loaded(events, "_get_running_loop");
+  if (!asyncio_get_running_loop_) return false;
+  asyncio_current_tasks_ = attribute_of_loaded(tasks, "_current_tasks");
+  return static_cast<bool>(asyncio_current_tasks_);
+}
+
+// The same answer as asyncio._get_running_loop(), with nullptr for None.
+PyObject* EnvironmentSource::asyncio_running_loop() {
+  PyObject* note = nullptr;
+  if (interpreter::asyncio_running_loop_is_slow) {
+    static PyObject* const key = interned("__asyncio_running_event_loop__");
+    PyObject* thread_dict = PyThreadState_GetDict();
+    if (thread_dict != nullptr && key != nullptr) {
+      note = PyDict_GetItemWithError(thread_dict, key);
+      if (note == nullptr) PyErr_Clear();
+      if (note != nullptr && note == asyncio_note_.get()) return asyncio_note_loop_.get();
+    }
   }
-  Ref loop = Ref::steal(PyObject_CallNoArgs(asyncio_get_running_loop_.get()));
+  Ref loop = call_no_arguments(asyncio_get_running_loop_.get());
   if (!loop) {
     PyErr_Clear();
     return nullptr;
   }
-  if (loop.get() == Py_None) return nullptr;
-  PyObject* task = PyDict_GetItemWithError(asyncio_current_tasks_.get(), loop.get());
-  if (task == nullptr) {
-    PyErr_Clear();
-    return loop.get();  // the loop keeps itself alive while it runs
+  PyObject* running = loop.get() == Py_None ? nullptr : loop.get();
+  if (note != nullptr) {
+    asyncio_note_ = Ref::borrow(note);
+    asyncio_note_loop_ = Ref::borrow(running);
   }
-  return task;
+  return running;  // the loop keeps itself alive while it runs
+}
+
+// The same answer as asyncio.current_task(), without its exception where no loop runs. Where a
+// loop runs but no task does, the loop stands for the callback that it is running.
+PyObject* EnvironmentSource::asyncio() {
+  if (!find_asyncio()) return nullptr;
+  PyObject* loop = asyncio_running_loop();
+  if (loop == nullptr) return nullptr;
+  PyObject* task = PyDict_GetItemWithError(asyncio_current_tasks_.get(), loop);
+  if (task != nullptr) return task;
+  PyErr_Clear();
+  return loop;
+}
+
+bool EnvironmentSource::find_trio() {
+  if (trio_run_context_) return true;
+  if (!modules_changed(modules_without_trio_)) return false;
+  static PyObject* const run = interned("trio._core._run");
+  trio_run_context_ = attribute_of_loaded(run, "GLOBAL_RUN_CONTEXT");
+  return static_cast<bool>(trio_run_context_);
+}
+
+// vars(GLOBAL_RUN_CONTEXT) in this thread, borrowed. A look-up in it takes a tenth of the time of a
+// look-up through the thread-local.
+PyObject* EnvironmentSource::trio_run_dict() {
+  const std::uint64_t id = PyThreadState_Get()->id;
+  if (!trio_run_dict_ || id != trio_thread_state_id_) {
+    trio_run_dict_ = Ref::steal(PyObject_GetAttrString(trio_run_context_.get(), "__dict__"));
+    trio_thread_state_id_ = id;
+    if (!trio_run_dict_) PyErr_Clear();
+  }
+  return trio_run_dict_.get();
 }
 
 // The same answer as trio.lowlevel.current_task(), without its exception outside of a run.
 PyObject* EnvironmentSource::trio() {
-  if (!trio_run_context_) {
-    trio_run_context_ = attribute_of_loaded("trio._core._run", "GLOBAL_RUN_CONTEXT");
-    if (!trio_run_context_) return nullptr;
+  if (!find_trio()) return nullptr;
+  static PyObject* const name = interned("task");
+  PyObject* variables = trio_run_dict();
+  if (variables == nullptr || name == nullptr) return nullptr;
+  PyObject* task = PyDict_GetItemWithError(variables, name);
+  if (task == nullptr) PyErr_Clear();
+  return task;  // Trio holds the running task
+}
+
+// greenlet.getcurrent(). Greenlets share a C stack by copying parts of it, and switch without our
+// knowing: what is suspended in one must not be resumed while another is in its place.
+PyObject* EnvironmentSource::greenlet() {
+  if (!greenlet_getcurrent_) {
+    if (!modules_changed(modules_without_greenlet_)) return nullptr;
+    static PyObject* const name = interned("greenlet");
+    greenlet_getcurrent_ = attribute_of_loaded(name, "getcurrent");
+    if (!greenlet_getcurrent_) return nullptr;
   }
-  static PyObject* const name = PyUnicode_InternFromString("task");
-  if (name == nullptr) return nullptr;
-  bool failed = false;
-  Ref task = Ref::steal(interpreter::optional_attribute(trio_run_context_.get(), name, &failed));
-  if (failed) PyErr_Clear();
-  return task.get();  // Trio holds the running task
+  Ref current = call_no_arguments(greenlet_getcurrent_.get());
+  if (!current) PyErr_Clear();
+  return current.get();  // greenlet holds the running one
 }
 
 PyObject* EnvironmentSource::other(int index) {
@@ -74,16 +153,24 @@ int EnvironmentSource::add(PyObject* current_task) {
 int EnvironmentSource::traverse(visitproc visit, void* arg) {
   Py_VISIT(asyncio_get_running_loop_.get());
   Py_VISIT(asyncio_current_tasks_.get());
+  Py_VISIT(asyncio_note_.get());
+  Py_VISIT(asyncio_note_loop_.get());
   Py_VISIT(trio_run_context_.get());
+  Py_VISIT(trio_run_dict_.get());
+  Py_VISIT(greenlet_getcurrent_.get());
   for (Ref& other : others_) Py_VISIT(other.get());
   return 0;
 }
 
 void EnvironmentSource::clear() {
-  count_ = Environment::trio + 1;
+  count_ = Environment::first_other;
   asyncio_get_running_loop_ = Ref();
   asyncio_current_tasks_ = Ref();
+  asyncio_note_ = Ref();
+  asyncio_note_loop_ = Ref();
   trio_run_context_ = Ref();
+  trio_run_dict_ = Ref();
+  greenlet_getcurrent_ = Ref();
   for (Ref& other : others_) other = Ref();
 }
 

@@ -1,13 +1,16 @@
 // Which tasks are current: the means to tell the innermost running task from any other.
 #pragma once
 
+#include <cstdint>
+
 #include "portal/ref.hpp"
 
 namespace switchback::portal {
 
-// The current task of every framework, as borrowed pointers that are compared and never followed.
+// The current task of every framework, and the current greenlet, as borrowed pointers that are
+// compared and never followed.
 struct Environment {
-  static constexpr int asyncio = 0, trio = 1, most = 6;
+  static constexpr int asyncio = 0, trio = 1, greenlet = 2, first_other = 3, most = 6;
   PyObject* current[most] = {};
 };
 
@@ -32,6 +35,12 @@ class EnvironmentSource {
     return true;
   }
 
+  // Lets go of the running loop. To be called now and then, when no portal's step is running.
+  void forget_loop() {
+    asyncio_note_ = Ref();
+    asyncio_note_loop_ = Ref();
+  }
+
   // Adds a framework: `current_task()` returns its current task, or None. Returns its index, or
   // -1 with an exception set.
   int add(PyObject* current_task);
@@ -43,16 +52,34 @@ class EnvironmentSource {
   PyObject* current(int index) {
     if (index == Environment::asyncio) return asyncio();
     if (index == Environment::trio) return trio();
+    if (index == Environment::greenlet) return greenlet();
     return other(index);
   }
   PyObject* asyncio();
+  PyObject* asyncio_running_loop();
   PyObject* trio();
+  PyObject* greenlet();
   PyObject* other(int index);
+  bool find_asyncio();
+  bool find_trio();
+  PyObject* trio_run_dict();
 
-  int count_ = Environment::trio + 1;
+  int count_ = Environment::first_other;
+  // Empty until the program has imported the framework.
   Ref asyncio_get_running_loop_;
+  Ref greenlet_getcurrent_;
   Ref asyncio_current_tasks_;
   Ref trio_run_context_;
+  // What the thread-local trio_run_context_ holds in the thread with that state.
+  Ref trio_run_dict_;
+  std::uint64_t trio_thread_state_id_ = 0;
+  // sys.modules had this many entries when each was last looked for in vain.
+  Py_ssize_t modules_without_trio_ = -1;
+  Py_ssize_t modules_without_greenlet_ = -1;
+  // asyncio's note in the thread state's dict that a loop runs, and the loop that it means; kept
+  // where asking asyncio is slow. Held, so that the same pointer is the same note.
+  Ref asyncio_note_;
+  Ref asyncio_note_loop_;
   Ref others_[Environment::most];
 };
 

@@ -23,10 +23,9 @@ constexpr std::size_t page_size = 4096;
 }  // namespace
 
 Fiber* Fiber::create(PyCodeObject* base_code) {
-  core::Stack stack;
-  try {
-    stack = core::map_stack(core::Stack::guard_size + c_stack_size + data_stack_size);
-  } catch (const std::bad_alloc&) {
+  const core::Stack stack =
+      core::map_stack(core::Stack::guard_size + c_stack_size + data_stack_size);
+  if (!stack) {
     PyErr_NoMemory();
     return nullptr;
   }
@@ -71,7 +70,7 @@ bool Fiber::run(PyThreadState* state, Thread& thread) {
   ended_ = false;
   interpreter::Resumer resumer;
   interpreter_.enter(state, resumer);
-  context_.resume();
+  context_.resume(thread.exceptions_);
   interpreter_.leave(state, resumer);
   thread.current_ = outer;
   if (ended_ && interpreter_.has_leftovers()) {
@@ -81,10 +80,12 @@ bool Fiber::run(PyThreadState* state, Thread& thread) {
   return ended_;
 }
 
-PyObject* Fiber::suspend(PyObject* trap, PyObject** exception) {
+PyObject* Fiber::suspend(PyObject* trap, PyObject* awaited, PyObject** exception) {
   assert(!PyErr_Occurred());
   result_ = trap;
+  awaited_ = awaited;
   context_.suspend();
+  awaited_ = nullptr;
   *exception = std::exchange(message_exception_, nullptr);
   return std::exchange(message_value_, nullptr);
 }
@@ -104,15 +105,29 @@ struct Thread::AtThreadExit {
     this_thread_ = nullptr;
     thread->alive_.store(false, std::memory_order_release);
     const bool referred_to =
-        thread->suspended_ != nullptr || thread->current_ != nullptr || thread->has_adopted();
+        thread->suspended_ != nullptr || thread->current_ != nullptr || thread->has_adopted() ||
+        thread->has_abandoned_;
     if (!referred_to) delete thread;
   }
 };
 
-Thread& Thread::create() {
+Thread* Thread::create() {
   static thread_local AtThreadExit at_exit;
-  this_thread_ = at_exit.thread = new Thread();
-  return *this_thread_;
+  this_thread_ = at_exit.thread = new (std::nothrow) Thread();
+  if (this_thread_ == nullptr) PyErr_NoMemory();
+  return this_thread_;
+}
+
+PyObject* Thread::suspended_portals() const {
+  PyObject* portals = PyList_New(0);
+  if (portals == nullptr) return nullptr;
+  for (const Fiber* fiber = suspended_; fiber != nullptr; fiber = fiber->next_suspended_) {
+    if (PyList_Append(portals, reinterpret_cast<PyObject*>(fiber->portal_)) < 0) {
+      Py_DECREF(portals);
+      return nullptr;
+    }
+  }
+  return portals;
 }
 
 void Thread::give_idle(Fiber* fiber) {

@@ -62,14 +62,18 @@ class Fiber : public core::PooledStack {
   // On the running fiber: gives `trap` (stolen) to whoever runs the fiber, and waits for its
   // answer. Returns the value sent, an owned reference; or nullptr, with an owned *exception to be
   // raised.
-  PyObject* suspend(PyObject* trap, PyObject** exception);
+  // `awaited` (borrowed, alive meanwhile) is what await_() drives.
+  PyObject* suspend(PyObject* trap, PyObject* awaited, PyObject** exception);
 
+  // The portal whose step this is; nullptr once a suspended fiber has been abandoned.
   Portal* portal() const { return portal_; }
+  // While suspended: what await_() drives, borrowed.
+  PyObject* awaited() const { return awaited_; }
 
   // Whether this suspended fiber may be resumed here. C frames on its stack hold on to the thread
   // state that it was suspended in, so both the thread and the state have to be the same.
-  bool belongs_to(const Thread& thread, const PyThreadState* state) const {
-    return thread_ == &thread && thread_state_id_ == state->id;
+  bool belongs_to(const Thread* thread, const PyThreadState* state) const {
+    return thread_ == thread && thread_state_id_ == state->id;
   }
   Thread* thread() const { return thread_; }
 
@@ -82,7 +86,8 @@ class Fiber : public core::PooledStack {
   core::Context context_;
   Job job_ = nullptr;
   Portal* portal_ = nullptr;       // borrowed: the caller of the step holds it
-  PyObject* argument_ = nullptr;   // borrowed from the caller of the step
+  PyObject* argument_ = nullptr;   // borrowed from the caller of the step; for the job's start only
+  PyObject* awaited_ = nullptr;    // borrowed from await_(), while suspended
   PyObject* result_ = nullptr;     // owned, in transit
   PyObject* message_value_ = nullptr;      // owned, in transit
   PyObject* message_exception_ = nullptr;  // owned, in transit
@@ -102,13 +107,17 @@ class Fiber : public core::PooledStack {
 // All of it is used under the GIL only, `alive` excepted.
 class Thread {
  public:
-  static Thread& of_this_thread() {
+  // The calling thread's, made on first use; nullptr with MemoryError set if there is no memory.
+  static Thread* of_this_thread() {
     Thread* thread = this_thread_;
-    return thread != nullptr ? *thread : create();
+    return thread != nullptr ? thread : create();
   }
 
   // The innermost fiber that runs in this thread, or nullptr.
-  Fiber* current() const { return current_; }
+  static Fiber* current_fiber() {
+    const Thread* thread = this_thread_;
+    return thread != nullptr ? thread->current_ : nullptr;
+  }
 
   // An idle fiber, from the pool or new; nullptr with MemoryError set on failure.
   Fiber* take_idle(PyCodeObject* base_code) {
@@ -131,12 +140,14 @@ class Thread {
     fiber->link_ = nullptr;
     fiber->next_suspended_ = nullptr;
   }
-  // A suspended fiber that is leaked is no longer in the list of its thread.
-  void forget(Fiber* fiber) {
-    if (fiber->thread_ == this) remove_suspended(fiber);
+  // Leaves a suspended fiber as it is for good, with all that its frames refer to.
+  static void abandon(Fiber* fiber) {
+    remove_suspended(fiber);
+    fiber->portal_ = nullptr;
+    fiber->thread_->has_abandoned_ = true;
   }
-  // Any of the suspended fibers, or nullptr.
-  Fiber* first_suspended() const { return suspended_; }
+  // The portals of all suspended fibers, as a new list; nullptr with MemoryError set on failure.
+  PyObject* suspended_portals() const;
 
   // False once the thread has ended; what it had suspended can never run again.
   bool alive() const { return alive_.load(std::memory_order_acquire); }
@@ -152,16 +163,18 @@ class Thread {
   friend class Fiber;
   struct AtThreadExit;
   Thread() = default;
-  static Thread& create();
+  static Thread* create();
 
   // Beyond this number, stacks go back to the system when their step ends.
   static constexpr std::size_t most_idle = 1024;
 
   static thread_local Thread* this_thread_;
+  core::ExceptionGlobals& exceptions_ = core::ExceptionGlobals::of_this_thread();
   Fiber* current_ = nullptr;
   core::StackPool idle_{most_idle};
   Fiber* suspended_ = nullptr;
   PyObject* adopted_ = nullptr;  // a list, or nullptr
+  bool has_abandoned_ = false;
   std::atomic<bool> alive_{true};
 };
 

@@ -7,13 +7,34 @@
 namespace switchback::portal {
 namespace {
 
+// The jobs hold their argument: a step that is suspended outlives the call that brought it.
 PySendResult send_to_target(Portal* self, PyObject* argument, PyObject** result) {
-  return PyIter_Send(self->target, argument, result);
+  Ref value = Ref::borrow(argument);
+  return PyIter_Send(self->target, value.get(), result);
 }
 
 PySendResult throw_to_target(Portal* self, PyObject* argument, PyObject** result) {
-  return throw_into(state_of_object(reinterpret_cast<PyObject*>(self)), self->target, argument,
-                    result);
+  Ref exception = Ref::borrow(argument);
+  return throw_into(*self->state, self->target, exception.get(), result);
+}
+
+// For an awaitable that is not a coroutine, and has a way of its own to be closed.
+PySendResult close_target(Portal* self, PyObject*, PyObject** result) {
+  const bool closed = close_iterator(*self->state, self->target);
+  *result = closed ? Py_NewRef(Py_None) : nullptr;
+  return closed ? PYGEN_RETURN : PYGEN_ERROR;
+}
+
+Fiber::Job job_of(Step::Kind kind) {
+  switch (kind) {
+    case Step::Kind::send:
+      return send_to_target;
+    case Step::Kind::throw_:
+      return throw_to_target;
+    case Step::Kind::close:
+      break;
+  }
+  return close_target;
 }
 
 PySendResult call_target(Portal* self, PyObject*, PyObject** result) {
@@ -21,7 +42,9 @@ PySendResult call_target(Portal* self, PyObject*, PyObject** result) {
   Ref args = Ref::steal(std::exchange(self->args, nullptr));
   Ref kwargs = Ref::steal(std::exchange(self->kwargs, nullptr));
   *result = PyObject_Call(function.get(), args.get(), kwargs.get());
-  return *result != nullptr ? PYGEN_RETURN : PYGEN_ERROR;
+  if (*result != nullptr) return PYGEN_RETURN;
+  interpreter::replace_stop_iteration();
+  return PYGEN_ERROR;
 }
 
 PySendResult fail(PyObject** result) {
@@ -32,11 +55,11 @@ PySendResult fail(PyObject** result) {
 // The first step of a portal around a function, where there is nothing to send or throw to yet.
 // Returns false, with the outcome decided, unless the function is to be called.
 bool check_first_call(Portal* self, const Step& step) {
-  if (step.throws) {
+  if (step.kind != Step::Kind::send) {
     self->phase = Portal::Phase::finished;
     Py_CLEAR(self->args);
     Py_CLEAR(self->kwargs);
-    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(step.argument)), step.argument);
+    interpreter::set_raised(Py_NewRef(step.argument));
     return false;
   }
   if (step.argument != Py_None) {
@@ -77,26 +100,28 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
     return fail(result);
   }
   PyThreadState* const thread_state = PyThreadState_Get();
-  ModuleState& state = state_of_object(reinterpret_cast<PyObject*>(self));
-  Thread& thread = Thread::of_this_thread();
+  ModuleState& state = *self->state;
+  Thread* const found_thread = Thread::of_this_thread();
+  if (found_thread == nullptr) return fail(result);
+  Thread& thread = *found_thread;
   if (thread.has_adopted()) close_adopted(thread);
   if (!interpreter::ensure_context(thread_state)) return fail(result);
 
   Fiber* fiber = self->fiber;
   if (fiber != nullptr) {
-    if (!fiber->belongs_to(thread, thread_state)) {
+    if (!fiber->belongs_to(&thread, thread_state)) {
       refuse_thread(*fiber);
       return fail(result);
     }
     self->fiber = nullptr;
     Thread::remove_suspended(fiber);
-    if (step.throws) {
-      fiber->set_message(nullptr, Py_NewRef(step.argument));
-    } else {
+    if (step.kind == Step::Kind::send) {
       fiber->set_message(Py_NewRef(step.argument), nullptr);
+    } else {
+      fiber->set_message(nullptr, Py_NewRef(step.argument));
     }
   } else {
-    Fiber::Job job = step.throws ? throw_to_target : send_to_target;
+    Fiber::Job job = job_of(step.kind);
     if (self->calls_function) {
       if (!check_first_call(self, step)) return fail(result);
       job = call_target;
@@ -121,7 +146,16 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
   }
   const PySendResult outcome = fiber->job_result(result);
   thread.give_idle(fiber);
-  self->phase = outcome == PYGEN_NEXT ? Portal::Phase::idle : Portal::Phase::finished;
+  if (outcome == PYGEN_NEXT) {
+    self->phase = Portal::Phase::idle;
+    return outcome;
+  }
+  // A coroutine may refuse a step and live on: it was already executing, or not started and sent a
+  // value.
+  const bool refused =
+      outcome == PYGEN_ERROR && interpreter::is_unfinished_coroutine(self->target);
+  self->phase = refused ? Portal::Phase::idle : Portal::Phase::finished;
+  if (Thread::current_fiber() == nullptr) state.environment.forget_loop();
   return outcome;
 }
 
@@ -135,13 +169,15 @@ PyObject* close_portal(Portal* self) {
     Py_CLEAR(self->args);
     Py_CLEAR(self->kwargs);
     if (self->calls_function) Py_RETURN_NONE;
-    ModuleState& state = state_of_object(reinterpret_cast<PyObject*>(self));
-    return PyObject_CallMethodNoArgs(self->target, state.name_close);
+    return PyObject_CallMethodNoArgs(self->target, self->state->name_close);
   }
   Ref exit = Ref::steal(PyObject_CallNoArgs(PyExc_GeneratorExit));
   if (!exit) return nullptr;
+  const bool exits_by_exception =
+      self->fiber != nullptr || PyCoro_CheckExact(self->target) || PyGen_CheckExact(self->target);
   PyObject* result;
-  switch (run_step(self, Step::thrown(exit.get()), &result)) {
+  switch (run_step(self, {exit.get(), exits_by_exception ? Step::Kind::throw_ : Step::Kind::close},
+                   &result)) {
     case PYGEN_RETURN:
       return result;
     case PYGEN_NEXT:
@@ -166,6 +202,7 @@ void finalize_portal(PyObject* object) {
   if (fiber == nullptr && Py_REFCNT(self->target) > 1) return;
   RaisedScope raised;
   if (fiber != nullptr && !fiber->belongs_to(Thread::of_this_thread(), PyThreadState_Get())) {
+    PyErr_Clear();
     // Only its own thread can unwind it; without one it stays as it is, for good.
     if (fiber->thread()->alive()) fiber->thread()->adopt(object);
     return;
@@ -181,17 +218,21 @@ void finalize_portal(PyObject* object) {
 }
 
 void close_suspended_portals() {
-  Thread& thread = Thread::of_this_thread();
-  close_adopted(thread);
-  // Each round unwinds one fiber, or else leaves it in place; portals that are created and
-  // suspended meanwhile come first in the list.
-  for (int rounds = 1'000'000; rounds > 0; --rounds) {
-    Fiber* fiber = thread.first_suspended();
-    if (fiber == nullptr) return;
-    Ref portal = Ref::borrow(reinterpret_cast<PyObject*>(fiber->portal()));
-    Ref closed = Ref::steal(close_portal(fiber->portal()));
-    if (!closed) PyErr_WriteUnraisable(portal.get());
-    if (thread.first_suspended() == fiber) return;
+  Thread* const thread = Thread::of_this_thread();
+  if (thread == nullptr) {
+    PyErr_Clear();
+    return;
+  }
+  close_adopted(*thread);
+  // Closing some may suspend new ones. Those that refuse to close, again and again, are left.
+  constexpr int most_rounds = 16;
+  for (int round = 0; round < most_rounds; ++round) {
+    Ref portals = Ref::steal(thread->suspended_portals());
+    if (!portals) PyErr_Clear();
+    if (!portals || PyList_GET_SIZE(portals.get()) == 0) return;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(portals.get()); ++i) {
+      finalize_portal(PyList_GET_ITEM(portals.get(), i));
+    }
   }
 }
 

@@ -19,6 +19,7 @@ struct Portal {
   // The coroutine (or other iterator of an awaitable) whose steps are run; or, for a portal around
   // a sync function, the function. Owned.
   PyObject* target;
+  ModuleState* state;  // of the module that the type keeps alive
   PyObject* args;    // of the function; owned, nullptr for a coroutine and after the call
   PyObject* kwargs;  // likewise; may be nullptr
   // The fiber that is suspended in await_(); nullptr while the target itself is suspended.

@@ -108,6 +108,16 @@ PyObject* get_suspended(PyObject* self, void* name) {
   return forward(self, name);
 }
 
+// While await_() has suspended a step, the coroutine itself is executing and awaits nothing: what
+// stands in its place is what await_() was given. (Up to 3.12, cr_await of an executing coroutine
+// reads its bytecode at a place where there may be anything.)
+PyObject* get_await(PyObject* self, void* name) {
+  const Portal* portal = as_portal(self);
+  if (portal->fiber != nullptr) return Py_NewRef(portal->fiber->awaited());
+  if (portal->phase == Portal::Phase::running) Py_RETURN_NONE;
+  return forward(self, name);
+}
+
 PyObject* repr(PyObject* self) {
   Ref name = Ref::steal(forward(self, const_cast<char*>("__qualname__")));
   if (!name) return nullptr;
@@ -151,7 +161,7 @@ void dealloc(PyObject* object) {
   if (self->fiber == nullptr) {
     Py_XDECREF(self->target);
   } else {
-    Thread::of_this_thread().forget(self->fiber);
+    Thread::abandon(self->fiber);
   }
   Py_XDECREF(self->args);
   Py_XDECREF(self->kwargs);
@@ -186,7 +196,7 @@ PyGetSetDef getset[] = {
     {qualname_attribute, forward, nullptr, nullptr, qualname_attribute},
     {frame_attribute, forward, nullptr, nullptr, frame_attribute},
     {code_attribute, forward, nullptr, nullptr, code_attribute},
-    {await_attribute, forward, nullptr, nullptr, await_attribute},
+    {await_attribute, get_await, nullptr, nullptr, await_attribute},
     {origin_attribute, forward, nullptr, nullptr, origin_attribute},
     {"cr_running", get_running, nullptr, nullptr, nullptr},
     {suspended_attribute, get_suspended, nullptr, nullptr, suspended_attribute},
@@ -232,7 +242,9 @@ PyType_Spec spec = {
 Portal* allocate(ModuleState& state) {
   PyTypeObject* type = state.portal_type;
   auto* self = as_portal(type->tp_alloc(type, 0));
-  if (self != nullptr) self->framework = -1;
+  if (self == nullptr) return nullptr;
+  self->state = &state;
+  self->framework = -1;
   return self;
 }
 

@@ -1,4 +1,7 @@
 // Ref: the owned reference. A raw PyObject* anywhere else is borrowed, unless its comment says so.
+//
+// All code that holds one is compiled without exceptions. CPython up to 3.13 ends a daemon thread
+// by unwinding it while the interpreter finalizes, without the GIL: no destructor may run then.
 #pragma once
 
 #include <utility>
@@ -21,8 +24,7 @@ class Ref {
     Py_XDECREF(previous);
     return *this;
   }
-  // May run Python code, which may be unwound when the interpreter ends the thread.
-  ~Ref() noexcept(false) { Py_XDECREF(object_); }
+  ~Ref() { Py_XDECREF(object_); }
 
   PyObject* get() const { return object_; }
   PyObject* release() { return std::exchange(object_, nullptr); }
@@ -39,7 +41,7 @@ class RaisedScope {
   RaisedScope() : raised_(interpreter::take_raised()) {}
   RaisedScope(const RaisedScope&) = delete;
   RaisedScope& operator=(const RaisedScope&) = delete;
-  ~RaisedScope() noexcept(false) {
+  ~RaisedScope() {
     if (raised_ != nullptr) interpreter::set_raised(raised_);
   }
 

@@ -24,9 +24,4 @@ inline ModuleState& state_of_module(PyObject* module) {
   return *static_cast<ModuleState*>(PyModule_GetState(module));
 }
 
-// For slots, which receive no defining class: our types are final, so the object's type is it.
-inline ModuleState& state_of_object(PyObject* self) {
-  return *static_cast<ModuleState*>(PyType_GetModuleState(Py_TYPE(self)));
-}
-
 }  // namespace switchback::portal

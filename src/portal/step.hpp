@@ -6,11 +6,14 @@
 namespace switchback::portal {
 
 struct Step {
-  PyObject* argument;  // borrowed: the value sent, or the exception thrown
-  bool throws;
+  // `close` is for a portal that await_() has not suspended.
+  enum class Kind { send, throw_, close };
 
-  static Step sent(PyObject* value) { return {value, false}; }
-  static Step thrown(PyObject* exception) { return {exception, true}; }
+  PyObject* argument;  // borrowed: the value sent, or the exception thrown
+  Kind kind;
+
+  static Step sent(PyObject* value) { return {value, Kind::send}; }
+  static Step thrown(PyObject* exception) { return {exception, Kind::throw_}; }
 };
 
 // Runs `self` until it yields, returns or raises; *result as PyIter_Send() sets it. What may
