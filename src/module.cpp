@@ -20,36 +20,63 @@ PyObject* is_in_step(PyObject*, PyObject*) {
   return PyBool_FromLong(portal::Thread::current_fiber() != nullptr);
 }
 
+PyObject* changed_frameworks(PyObject* module, PyObject*) {
+  Ref changed = Ref::steal(PyList_New(0));
+  portal::Fiber* fiber = portal::Thread::current_fiber();
+  if (!changed || fiber == nullptr) return changed.release();
+  portal::EnvironmentSource& source = state_of_module(module).environment;
+  const portal::Environment& environment = fiber->portal()->environment;
+  for (int i = 0; i < source.count(); ++i) {
+    if (source.matches(environment, i)) continue;
+    Ref index = Ref::steal(PyLong_FromLong(i));
+    if (!index || PyList_Append(changed.get(), index.get()) < 0) return nullptr;
+  }
+  return changed.release();
+}
+
 PyObject* is_portal(PyObject* module, PyObject* object) {
   return PyBool_FromLong(portal::is_portal(state_of_module(module), object));
 }
 
-// A function, and the tuple and dict of its arguments: what `fn, *args, **kwargs` leaves a Python
-// function with. Sets TypeError otherwise.
-bool check_call(PyObject* const* arguments, Py_ssize_t count) {
-  if (count == 3 && PyTuple_Check(arguments[1]) && PyDict_Check(arguments[2])) return true;
-  PyErr_SetString(PyExc_TypeError, "expected a function, a tuple and a dict");
-  return false;
-}
-
-PyObject* call_in_portal(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {
-  if (!check_call(arguments, count)) return nullptr;
+PyObject* open_portal(PyObject* module, PyObject* awaitable) {
   ModuleState& state = state_of_module(module);
-  const bool active = portal::in_portal(state);
-  Ref awaitable = Ref::steal(PyObject_Call(arguments[0], arguments[1], arguments[2]));
-  if (!awaitable || active) return awaitable.release();
-  if (interpreter::is_unstarted_coroutine(awaitable.get())) {
-    return portal::make_portal(state, awaitable.get(), nullptr, -1).release();
+  if (interpreter::is_unstarted_coroutine(awaitable)) {
+    return portal::make_portal(state, awaitable, nullptr, -1).release();
   }
-  Ref iterator = portal::await_iterator(awaitable.get());
+  Ref iterator = portal::await_iterator(awaitable);
   if (!iterator) return nullptr;
   return portal::make_portal(state, iterator.get(), nullptr, -1).release();
 }
 
+// What `fn, *args, **kwargs` leaves a Python function with; the dict may be left out.
+struct Call {
+  PyObject* function;
+  PyObject* args;
+  PyObject* kwargs;  // or nullptr
+
+  // Returns false with TypeError set if that is not what there is.
+  bool parse(PyObject* const* arguments, Py_ssize_t count) {
+    const bool fits = (count == 2 || (count == 3 && PyDict_Check(arguments[2]))) &&
+                      PyTuple_Check(arguments[1]);
+    if (!fits) PyErr_SetString(PyExc_TypeError, "expected a function, a tuple and a dict");
+    if (fits) *this = {arguments[0], arguments[1], count == 3 ? arguments[2] : nullptr};
+    return fits;
+  }
+};
+
+PyObject* call_in_portal(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {
+  Call call;
+  if (!call.parse(arguments, count)) return nullptr;
+  const bool active = portal::in_portal(state_of_module(module));
+  Ref awaitable = Ref::steal(PyObject_Call(call.function, call.args, call.kwargs));
+  if (!awaitable || active) return awaitable.release();
+  return open_portal(module, awaitable.get());
+}
+
 PyObject* open_call_portal(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {
-  if (!check_call(arguments, count)) return nullptr;
-  return portal::make_call_portal(state_of_module(module), arguments[0], arguments[1],
-                                  arguments[2])
+  Call call;
+  if (!call.parse(arguments, count)) return nullptr;
+  return portal::make_call_portal(state_of_module(module), call.function, call.args, call.kwargs)
       .release();
 }
 
@@ -106,12 +133,16 @@ PyMethodDef methods[] = {
      "Return whether await_() works here: the innermost running task is inside a portal."},
     {"is_in_step", is_in_step, METH_NOARGS,
      "Return whether a portal's step runs in this thread, of whatever task."},
+    {"changed_frameworks", changed_frameworks, METH_NOARGS,
+     "Return the indices of the frameworks whose current task is not the one that it was when the "
+     "innermost portal's running step began."},
     {"is_portal", is_portal, METH_O, "Return whether an object is a portal."},
+    {"open_portal", open_portal, METH_O, "Return a portal around an awaitable."},
     {"call_in_portal", as_method(call_in_portal), METH_FASTCALL,
-     "call_in_portal(async_fn, args, kwargs)\n\n"
+     "call_in_portal(async_fn, args, kwargs={})\n\n"
      "Return what async_fn(*args, **kwargs) returns, in a portal unless one is active."},
     {"open_call_portal", as_method(open_call_portal), METH_FASTCALL,
-     "open_call_portal(sync_fn, args, kwargs)\n\n"
+     "open_call_portal(sync_fn, args, kwargs={})\n\n"
      "Return a portal in which sync_fn(*args, **kwargs) is called when it is awaited."},
     {"open_task_portal", open_task_portal, METH_VARARGS,
      "open_task_portal(coroutine, task, framework)\n\n"
@@ -154,8 +185,10 @@ int exec(PyObject* module) {
   if (state.name_send == nullptr || state.name_throw == nullptr || state.name_close == nullptr) {
     return -1;
   }
-  state.base_code = PyCode_NewEmpty("<switchback>", "<portal>", 1);
-  if (state.base_code == nullptr) return -1;
+  state.stack_settings.base_code = PyCode_NewEmpty("<switchback>", "<portal>", 1);
+  if (state.stack_settings.base_code == nullptr) return -1;
+  state.stack_settings.c_recursion_limit =
+      interpreter::c_recursion_limit(PyThreadState_Get(), portal::Fiber::c_stack_size);
   state.no_portal_error = PyErr_NewExceptionWithDoc(
       "switchback.NoPortalError",
       "await_() was called where the innermost running task has no portal.\n\n"

@@ -21,8 +21,8 @@ T = TypeVar("T")
 async def ensure_portal() -> None:
     """Ensure that the current task can use `await_` from now on.
 
-    Has no effect, beyond the checkpoint, in a task that has a portal already. The portal lasts
-    until the task ends.
+    The portal lasts until the task ends. In a task that has a portal already, this has no effect
+    beyond the checkpoint; inside `with_portal_run` that portal ends with its call.
 
     This is a checkpoint in every case: it yields to the event loop once, as only the task's next
     step runs inside the new portal.
@@ -54,7 +54,7 @@ def bestow_portal(task: Task) -> None:
     framework, index = framework_of(task)
     framework.check_replaceable(task)
     coroutine = framework.get_coroutine(task)
-    if is_portal(coroutine):
+    if is_portal(coroutine) or has_portal(task):
         return
     framework.set_coroutine(task, open_task_portal(coroutine, task, index))
 

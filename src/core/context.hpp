@@ -19,6 +19,14 @@ struct ExceptionGlobals {
   void* caught = nullptr;
   unsigned int uncaught = 0;
 
+  // Member by member: copied as 16 bytes, the value is loaded in one piece right after it was stored
+  // in two, which the processor cannot forward from its store buffer; that costs 6 ns a switch.
+  void assign(const ExceptionGlobals& other) {
+    caught = other.caught;
+    asm volatile("" ::: "memory");
+    uncaught = other.uncaught;
+  }
+
   static ExceptionGlobals& of_this_thread() {
     return *reinterpret_cast<ExceptionGlobals*>(__cxxabiv1::__cxa_get_globals());
   }
@@ -52,13 +60,14 @@ class Context {
   // a caller may keep. What may switch: this call does.
   void resume(ExceptionGlobals& live) {
     assert(target_ != nullptr);
-    const ExceptionGlobals resumer = live;
-    live = exceptions_;
+    ExceptionGlobals resumer;
+    resumer.assign(live);
+    live.assign(exceptions_);
     sanitizer_.start_resume();
     switch_stacks(resumer_, target_, this);
     sanitizer_.finish_suspend();
-    exceptions_ = live;
-    live = resumer;
+    exceptions_.assign(live);
+    live.assign(resumer);
   }
 
   void resume() { resume(ExceptionGlobals::of_this_thread()); }

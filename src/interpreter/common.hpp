@@ -6,10 +6,19 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "interpreter/python.hpp"
 
 namespace switchback::interpreter {
+
+// What every stack is prepared with.
+struct StackSettings {
+  // Stands for the bottom of the stack's Python frames. Never freed: a leaked stack refers to it.
+  PyCodeObject* base_code = nullptr;
+  // How many C calls the interpreter may nest on the stack, where it counts them.
+  int c_recursion_limit = 0;
+};
 
 // The resumer's values, kept on the resumer's own stack while another stack runs.
 struct CommonResumer {
@@ -38,6 +47,24 @@ class CommonState {
     exc_info_ = &base_exception_;
   }
 
+  // Whether the stack is inside a Context.run() of its own.
+  bool has_private_context() const { return context_ != nullptr; }
+
+  // Before enter(), for a stack with a private context: has it come back, when it leaves that
+  // context, to the one that it is resumed in, rather than to the one in which it had entered.
+  // May run Python code.
+  void rebase_private_context(PyThreadState* thread) {
+    if (thread->context == followed_) return;
+    auto* context = reinterpret_cast<PyContext*>(context_);
+    auto* base = reinterpret_cast<PyContext*>(followed_);
+    while (context->ctx_prev != nullptr && context->ctx_prev != base) context = context->ctx_prev;
+    if (context->ctx_prev == nullptr) return;
+    // PyContext_Enter() has moved the thread state's reference there (Python/context.c).
+    context->ctx_prev = reinterpret_cast<PyContext*>(Py_NewRef(thread->context));
+    PyObject* previous = std::exchange(followed_, thread->context);
+    Py_DECREF(previous);
+  }
+
  protected:
   void enter(PyThreadState* thread, CommonResumer& resumer) {
     resumer.datastack_chunk = thread->datastack_chunk;
@@ -56,6 +83,7 @@ class CommonState {
     resumer.context = thread->context;
     assert(resumer.context != nullptr);
     if (context_ == nullptr) {
+      followed_ = resumer.context;
       thread->context = Py_NewRef(resumer.context);
     } else {
       thread->context = context_;
@@ -107,7 +135,8 @@ class CommonState {
   // runs, so that code resumed inside an `except` block sees that exception as its context.
   _PyErr_StackItem base_exception_{};
   _PyErr_StackItem* exc_info_ = nullptr;
-  PyObject* context_ = nullptr;  // owned; a context that only this stack is in
+  PyObject* context_ = nullptr;   // owned; a context that only this stack is in
+  PyObject* followed_ = nullptr;  // borrowed; the resumer's, in which that one was entered
 };
 
 // Python recursion, counted down from a limit that the program may change at any time. What a stack
@@ -162,15 +191,6 @@ inline bool ensure_context(PyThreadState* thread) {
   PyObject* copy = PyContext_CopyCurrent();
   Py_XDECREF(copy);
   return copy != nullptr;
-}
-
-// How many C calls the interpreter may nest on a stack of this size, where it counts them (3.12
-// and 3.13): CPython's own ratio of 8 MiB to 10,000 calls.
-inline int c_recursion_limit(std::size_t stack_size) {
-  constexpr std::size_t bytes_per_call = 800;
-  constexpr std::size_t least = 150, most = 10'000;
-  const std::size_t calls = stack_size / bytes_per_call;
-  return static_cast<int>(calls < least ? least : calls > most ? most : calls);
 }
 
 }  // namespace switchback::interpreter

@@ -13,13 +13,12 @@ struct Resumer : CommonResumer {
 
 class StackState : public CommonState {
  public:
-  void prepare(std::byte* chunk, std::size_t chunk_size, [[maybe_unused]] std::size_t stack_size,
-               PyCodeObject* base_code) {
+  void prepare(std::byte* chunk, std::size_t chunk_size, const StackSettings& settings) {
     CommonState::prepare(chunk, chunk_size);
-    base_frame_.f_code = base_code;
+    base_frame_.f_code = settings.base_code;
     base_frame_.f_func = nullptr;
     base_frame_.owner = FRAME_OWNED_BY_THREAD;
-    base_frame_.prev_instr = _PyCode_CODE(base_code) - 1;
+    base_frame_.prev_instr = _PyCode_CODE(settings.base_code) - 1;
     base_frame_.stacktop = 0;
     base_frame_.f_builtins = PyEval_GetBuiltins();
     base_cframe_.current_frame = &base_frame_;

@@ -14,16 +14,15 @@ struct Resumer : CommonResumer {
 
 class StackState : public CommonState {
  public:
-  void prepare(std::byte* chunk, std::size_t chunk_size, std::size_t stack_size,
-               PyCodeObject* base_code) {
+  void prepare(std::byte* chunk, std::size_t chunk_size, const StackSettings& settings) {
     CommonState::prepare(chunk, chunk_size);
-    base_frame_.f_code = base_code;
+    base_frame_.f_code = settings.base_code;
     base_frame_.owner = FRAME_OWNED_BY_THREAD;
-    base_frame_.prev_instr = _PyCode_CODE(base_code) - 1;
+    base_frame_.prev_instr = _PyCode_CODE(settings.base_code) - 1;
     base_frame_.stacktop = 0;
     base_cframe_.current_frame = &base_frame_;
     cframe_ = &base_cframe_;
-    c_recursion_remaining_ = c_recursion_limit(stack_size);
+    c_recursion_remaining_ = settings.c_recursion_limit;
   }
 
   void enter(PyThreadState* thread, Resumer& resumer) {

@@ -13,7 +13,8 @@
 #error "Switchback supports CPython 3.11, 3.12 and 3.13"
 #endif
 
-// The layout of _PyInterpreterFrame, for the one frame that each stack starts with.
+// The layouts of _PyInterpreterFrame, for the one frame that each stack starts with, and of
+// PyContext, for the context that it is in.
 #ifndef Py_BUILD_CORE
 #define Py_BUILD_CORE 1
 #define SWITCHBACK_UNDEF_BUILD_CORE
@@ -22,6 +23,7 @@
 #pragma GCC diagnostic ignored "-Wpedantic"
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#include <internal/pycore_context.h>
 #include <internal/pycore_frame.h>
 #pragma GCC diagnostic pop
 #ifdef SWITCHBACK_UNDEF_BUILD_CORE
@@ -94,6 +96,9 @@ inline PyObject* optional_attribute(PyObject* object, PyObject* name, bool* fail
 // Up to 3.11, asyncio asks the system for the process id each time that it looks for the running
 // loop (get_running_loop() in Modules/_asynciomodule.c).
 inline constexpr bool asyncio_running_loop_is_slow = PY_VERSION_HEX < 0x030C0000;
+
+// Whether coroutine.close() returns what a coroutine returns that ends on GeneratorExit.
+inline constexpr bool close_returns_value = PY_VERSION_HEX >= 0x030D0000;
 
 inline bool is_finalizing() {
 #if PY_VERSION_HEX >= 0x030D0000

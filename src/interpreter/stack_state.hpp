@@ -2,9 +2,9 @@
 //
 // The contract of StackState, one implementation a minor:
 //
-//   prepare(chunk, chunk_size, stack_size, base_code)
+//   prepare(chunk, chunk_size, settings)
 //                            once per stack: the state of a stack on which nothing runs yet.
-//                            `chunk` and `base_code` are borrowed and must outlive the stack.
+//                            `chunk` is borrowed and must outlive the stack.
 //   enter(thread, resumer)   just before the jump to the stack: saves the thread state's values
 //                            in `resumer` and loads this stack's.
 //   leave(thread, resumer)   just after the jump back: the reverse.
@@ -32,3 +32,21 @@
 #else
 #include "interpreter/cpython_3_11.hpp"
 #endif
+
+namespace switchback::interpreter {
+
+// How many C calls the interpreter may nest on a stack of this size, for the minors that count them
+// (3.12 and 3.13): as many as on the thread's own, at CPython's ratio of 8 MiB to 10,000 at most.
+// Called where few calls are nested: all known limits are multiples of 100.
+inline int c_recursion_limit([[maybe_unused]] PyThreadState* thread, std::size_t stack_size) {
+  const auto fitting = static_cast<int>(stack_size / 800);
+  const int by_size = fitting < 150 ? 150 : fitting;
+#if PY_VERSION_HEX >= 0x030C0000
+  const int by_thread = (thread->c_recursion_remaining + 99) / 100 * 100;
+  return by_thread < by_size ? by_thread : by_size;
+#else
+  return by_size;
+#endif
+}
+
+}  // namespace switchback::interpreter

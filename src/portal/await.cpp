@@ -10,12 +10,16 @@ namespace {
 
 // Sets NoPortalError, in the words of the Python package, which knows the frameworks.
 void set_no_portal(ModuleState& state) {
-  if (state.explain_no_portal == nullptr) {
-    PyErr_SetString(state.no_portal_error, "await_() was called outside of a portal");
-    return;
+  Ref message;
+  if (state.explain_no_portal != nullptr) {
+    message = Ref::steal(PyObject_CallNoArgs(state.explain_no_portal));
+    if (!message) PyErr_Clear();
   }
-  Ref message = Ref::steal(PyObject_CallNoArgs(state.explain_no_portal));
-  if (message) PyErr_SetObject(state.no_portal_error, message.get());
+  if (message) {
+    PyErr_SetObject(state.no_portal_error, message.get());
+  } else {
+    PyErr_SetString(state.no_portal_error, "await_() was called outside of a portal");
+  }
 }
 
 // await_() cannot work here: closes what it was given, so that no warning about a coroutine that

@@ -61,6 +61,11 @@ PySendResult send_result(PyObject* returned, PyObject** result) {
   }
   if (!PyErr_ExceptionMatches(PyExc_StopIteration)) return PYGEN_ERROR;
   Ref stop = Ref::steal(interpreter::take_raised());
+  // A subclass may have been raised whose constructor returns something else.
+  if (!PyObject_TypeCheck(stop.get(), reinterpret_cast<PyTypeObject*>(PyExc_StopIteration))) {
+    interpreter::set_raised(stop.release());
+    return PYGEN_ERROR;
+  }
   *result = Py_NewRef(reinterpret_cast<PyStopIterationObject*>(stop.get())->value);
   return PYGEN_RETURN;
 }

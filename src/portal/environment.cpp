@@ -1,6 +1,8 @@
 // Reads the current task of asyncio, of Trio, and of frameworks that others have registered.
 #include "portal/environment.hpp"
 
+#include "portal/field.hpp"
+
 namespace switchback::portal {
 namespace {
 
@@ -50,29 +52,38 @@ bool EnvironmentSource::find_asyncio() {
   return static_cast<bool>(asyncio_current_tasks_);
 }
 
-// The same answer as asyncio._get_running_loop(), with nullptr for None.
-PyObject* EnvironmentSource::asyncio_running_loop() {
-  PyObject* note = nullptr;
-  if (interpreter::asyncio_running_loop_is_slow) {
-    static PyObject* const key = interned("__asyncio_running_event_loop__");
-    PyObject* thread_dict = PyThreadState_GetDict();
-    if (thread_dict != nullptr && key != nullptr) {
-      note = PyDict_GetItemWithError(thread_dict, key);
-      if (note == nullptr) PyErr_Clear();
-      if (note != nullptr && note == asyncio_note_.get()) return asyncio_note_loop_.get();
-    }
-  }
-  Ref loop = call_no_arguments(asyncio_get_running_loop_.get());
-  if (!loop) {
+// Reads asyncio's own note of the running loop (PyRunningLoopHolder in Modules/_asynciomodule.c).
+// nullptr if there is none. Finds out how to read it when it is first met.
+PyObject* EnvironmentSource::asyncio_noted_loop() {
+  static PyObject* const key = interned("__asyncio_running_event_loop__");
+  PyObject* thread_dict = PyThreadState_GetDict();
+  if (thread_dict == nullptr || key == nullptr) return nullptr;
+  PyObject* note = PyDict_GetItemWithError(thread_dict, key);
+  if (note == nullptr) {
     PyErr_Clear();
     return nullptr;
   }
-  PyObject* running = loop.get() == Py_None ? nullptr : loop.get();
-  if (note != nullptr) {
-    asyncio_note_ = Ref::borrow(note);
-    asyncio_note_loop_ = Ref::borrow(running);
+  if (!Py_IS_TYPE(note, asyncio_note_type_)) {
+    Ref loop = call_no_arguments(asyncio_get_running_loop_.get());
+    if (!loop) PyErr_Clear();
+    if (!loop || loop.get() == Py_None) return nullptr;
+    asyncio_note_offset_ = find_field(note, loop.get());
+    asyncio_note_type_ = asyncio_note_offset_ > 0 ? Py_TYPE(note) : nullptr;  // a static type
+    return loop.get();
   }
-  return running;  // the loop keeps itself alive while it runs
+  return field_at(note, asyncio_note_offset_);
+}
+
+// The same answer as asyncio._get_running_loop(), with nullptr for None. The loop keeps itself alive
+// while it runs.
+PyObject* EnvironmentSource::asyncio_running_loop() {
+  if (interpreter::asyncio_running_loop_is_slow) {
+    PyObject* noted = asyncio_noted_loop();
+    if (noted != nullptr) return noted == Py_None ? nullptr : noted;
+  }
+  Ref loop = call_no_arguments(asyncio_get_running_loop_.get());
+  if (!loop) PyErr_Clear();
+  return loop.get() == Py_None ? nullptr : loop.get();
 }
 
 // The same answer as asyncio.current_task(), without its exception where no loop runs. Where a
@@ -132,9 +143,17 @@ PyObject* EnvironmentSource::greenlet() {
   return current.get();  // greenlet holds the running one
 }
 
+bool EnvironmentSource::is_main_greenlet(PyObject* greenlet) {
+  Ref parent = Ref::steal(PyObject_GetAttrString(greenlet, "parent"));
+  if (!parent) PyErr_Clear();
+  return parent.get() == Py_None;
+}
+
 PyObject* EnvironmentSource::other(int index) {
   Ref task = Ref::steal(PyObject_CallNoArgs(others_[index].get()));
   if (!task) {
+    // A Ctrl-C that has come in the middle of it is not the framework's to lose.
+    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) PyErr_SetInterrupt();
     PyErr_Clear();
     return nullptr;
   }
@@ -153,8 +172,6 @@ int EnvironmentSource::add(PyObject* current_task) {
 int EnvironmentSource::traverse(visitproc visit, void* arg) {
   Py_VISIT(asyncio_get_running_loop_.get());
   Py_VISIT(asyncio_current_tasks_.get());
-  Py_VISIT(asyncio_note_.get());
-  Py_VISIT(asyncio_note_loop_.get());
   Py_VISIT(trio_run_context_.get());
   Py_VISIT(trio_run_dict_.get());
   Py_VISIT(greenlet_getcurrent_.get());
@@ -166,8 +183,6 @@ void EnvironmentSource::clear() {
   count_ = Environment::first_other;
   asyncio_get_running_loop_ = Ref();
   asyncio_current_tasks_ = Ref();
-  asyncio_note_ = Ref();
-  asyncio_note_loop_ = Ref();
   trio_run_context_ = Ref();
   trio_run_dict_ = Ref();
   greenlet_getcurrent_ = Ref();

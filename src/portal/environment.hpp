@@ -12,6 +12,7 @@ namespace switchback::portal {
 struct Environment {
   static constexpr int asyncio = 0, trio = 1, greenlet = 2, first_other = 3, most = 6;
   PyObject* current[most] = {};
+  int count = 0;  // of the frameworks that were known
 };
 
 // Asks each framework that the program has imported for its current task, and imports none.
@@ -21,6 +22,7 @@ class EnvironmentSource {
   // Fills in the current task of every framework, `except` (an index, or -1) excepted.
   // Never fails: a framework that raises counts as having no current task.
   void capture(Environment& environment, int except) {
+    environment.count = count_;
     for (int i = 0; i < count_; ++i) {
       if (i != except) environment.current[i] = current(i);
     }
@@ -29,17 +31,21 @@ class EnvironmentSource {
   // Whether the same tasks are current as in `environment`. False means that other code of an
   // event loop runs in between: a loop inside the portal's code, an eager task, a callback.
   bool matches(const Environment& environment) {
-    for (int i = 0; i < count_; ++i) {
-      if (current(i) != environment.current[i]) return false;
+    for (int i = 0; i < environment.count; ++i) {
+      if (!matches(environment, i)) return false;
     }
     return true;
   }
 
-  // Lets go of the running loop. To be called now and then, when no portal's step is running.
-  void forget_loop() {
-    asyncio_note_ = Ref();
-    asyncio_note_loop_ = Ref();
+  // The same for one framework.
+  bool matches(const Environment& environment, int index) {
+    PyObject* now = current(index);
+    if (now == environment.current[index]) return true;
+    return index == Environment::greenlet && environment.current[index] == nullptr &&
+           is_main_greenlet(now);
   }
+
+  int count() const { return count_; }
 
   // Adds a framework: `current_task()` returns its current task, or None. Returns its index, or
   // -1 with an exception set.
@@ -57,8 +63,12 @@ class EnvironmentSource {
   }
   PyObject* asyncio();
   PyObject* asyncio_running_loop();
+  PyObject* asyncio_noted_loop();
   PyObject* trio();
   PyObject* greenlet();
+  // Whether it is the one that a thread begins with: where every thread was before the program
+  // imported greenlet.
+  static bool is_main_greenlet(PyObject* greenlet);
   PyObject* other(int index);
   bool find_asyncio();
   bool find_trio();
@@ -76,10 +86,10 @@ class EnvironmentSource {
   // sys.modules had this many entries when each was last looked for in vain.
   Py_ssize_t modules_without_trio_ = -1;
   Py_ssize_t modules_without_greenlet_ = -1;
-  // asyncio's note in the thread state's dict that a loop runs, and the loop that it means; kept
-  // where asking asyncio is slow. Held, so that the same pointer is the same note.
-  Ref asyncio_note_;
-  Ref asyncio_note_loop_;
+  // The type of asyncio's note, in the thread state's dict, of the loop that runs, and where an
+  // object of that type holds the loop; 0 until that is found.
+  PyTypeObject* asyncio_note_type_ = nullptr;
+  Py_ssize_t asyncio_note_offset_ = 0;
   Ref others_[Environment::most];
 };
 

@@ -6,10 +6,6 @@
 namespace switchback::portal {
 namespace {
 
-// Up to 3.13 nothing measures the C stack itself, so whatever recurses to some depth on the main
-// thread's 8 MiB has to fit here as well. Address space only: untouched pages cost nothing.
-constexpr std::size_t c_stack_size = 8 * 1024 * 1024;
-
 // The first data-stack chunk; deeper Python frames get further chunks from the interpreter, each
 // by mmap() and munmap(), which is what the generous size avoids.
 constexpr std::size_t data_stack_size = 256 * 1024;
@@ -22,7 +18,7 @@ constexpr std::size_t page_size = 4096;
 
 }  // namespace
 
-Fiber* Fiber::create(PyCodeObject* base_code) {
+Fiber* Fiber::create(const interpreter::StackSettings& settings) {
   const core::Stack stack =
       core::map_stack(core::Stack::guard_size + c_stack_size + data_stack_size);
   if (!stack) {
@@ -36,8 +32,7 @@ Fiber* Fiber::create(PyCodeObject* base_code) {
   fiber->stack = stack;
   fiber->context_.prepare(stack.usable_low(), place, &Fiber::main);
   std::byte* chunk = place + (sizeof(Fiber) + 15) / 16 * 16;
-  fiber->interpreter_.prepare(chunk, static_cast<std::size_t>(stack.top() - chunk), c_stack_size,
-                              base_code);
+  fiber->interpreter_.prepare(chunk, static_cast<std::size_t>(stack.top() - chunk), settings);
   return fiber;
 }
 
@@ -65,6 +60,7 @@ void Fiber::main(core::Context& context) {
 
 bool Fiber::run(PyThreadState* state, Thread& thread) {
   assert(!PyErr_Occurred());
+  if (interpreter_.has_private_context()) interpreter_.rebase_private_context(state);
   Fiber* const outer = thread.current_;
   thread.current_ = this;
   ended_ = false;
@@ -135,7 +131,14 @@ void Thread::give_idle(Fiber* fiber) {
 }
 
 void Thread::adopt(PyObject* portal) {
-  if (adopted_ == nullptr) adopted_ = PyList_New(0);
+  if (adopted_ == nullptr) {
+    PyObject* list = PyList_New(0);  // may collect garbage, and come here again
+    if (adopted_ == nullptr) {
+      adopted_ = list;
+    } else {
+      Py_XDECREF(list);
+    }
+  }
   if (adopted_ == nullptr || PyList_Append(adopted_, portal) < 0) {
     // Out of memory: leaked rather than unwound in the wrong thread.
     PyErr_Clear();

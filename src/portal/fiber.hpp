@@ -24,11 +24,15 @@ class Thread;
 //
 class Fiber : public core::PooledStack {
  public:
+  // Up to 3.13 nothing measures the C stack itself, so whatever recurses to some depth on the main
+  // thread's 8 MiB has to fit here as well. Address space only: untouched pages cost nothing.
+  static constexpr std::size_t c_stack_size = 8 * 1024 * 1024;
+
   // What runs on the fiber: a step of `portal` with `argument` (borrowed), setting *result.
   using Job = PySendResult (*)(Portal* portal, PyObject* argument, PyObject** result);
 
   // Maps a stack and makes a fiber on it. Returns nullptr with MemoryError set on failure.
-  static Fiber* create(PyCodeObject* base_code);
+  static Fiber* create(const interpreter::StackSettings& settings);
 
   // Unmaps an idle fiber.
   static void destroy(Fiber* fiber);
@@ -120,9 +124,9 @@ class Thread {
   }
 
   // An idle fiber, from the pool or new; nullptr with MemoryError set on failure.
-  Fiber* take_idle(PyCodeObject* base_code) {
+  Fiber* take_idle(const interpreter::StackSettings& settings) {
     core::PooledStack* pooled = idle_.take();
-    return pooled != nullptr ? static_cast<Fiber*>(pooled) : Fiber::create(base_code);
+    return pooled != nullptr ? static_cast<Fiber*>(pooled) : Fiber::create(settings);
   }
   void give_idle(Fiber* fiber);
 

@@ -38,7 +38,7 @@ Fiber::Job job_of(Step::Kind kind) {
 }
 
 PySendResult call_target(Portal* self, PyObject*, PyObject** result) {
-  Ref function = Ref::steal(std::exchange(self->target, Py_NewRef(Py_None)));
+  Ref function = Ref::borrow(self->target);
   Ref args = Ref::steal(std::exchange(self->args, nullptr));
   Ref kwargs = Ref::steal(std::exchange(self->kwargs, nullptr));
   *result = PyObject_Call(function.get(), args.get(), kwargs.get());
@@ -91,6 +91,14 @@ void close_adopted(Thread& thread) {
 }  // namespace
 
 PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
+  PyThreadState* const thread_state = PyThreadState_Get();
+  ModuleState& state = *self->state;
+  Thread* const found_thread = Thread::of_this_thread();
+  if (found_thread == nullptr) return fail(result);
+  Thread& thread = *found_thread;
+  if (thread.has_adopted()) close_adopted(thread);
+  if (!interpreter::ensure_context(thread_state)) return fail(result);
+  // From here to the switch nothing runs Python code, which might change what is checked.
   if (self->phase == Portal::Phase::running) {
     PyErr_SetString(PyExc_ValueError, "coroutine already executing");
     return fail(result);
@@ -99,13 +107,6 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
     PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
     return fail(result);
   }
-  PyThreadState* const thread_state = PyThreadState_Get();
-  ModuleState& state = *self->state;
-  Thread* const found_thread = Thread::of_this_thread();
-  if (found_thread == nullptr) return fail(result);
-  Thread& thread = *found_thread;
-  if (thread.has_adopted()) close_adopted(thread);
-  if (!interpreter::ensure_context(thread_state)) return fail(result);
 
   Fiber* fiber = self->fiber;
   if (fiber != nullptr) {
@@ -126,7 +127,7 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
       if (!check_first_call(self, step)) return fail(result);
       job = call_target;
     }
-    fiber = thread.take_idle(state.base_code);
+    fiber = thread.take_idle(state.stack_settings);
     if (fiber == nullptr) return fail(result);
     fiber->set_job(job, self, step.argument);
   }
@@ -155,7 +156,6 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
   const bool refused =
       outcome == PYGEN_ERROR && interpreter::is_unfinished_coroutine(self->target);
   self->phase = refused ? Portal::Phase::idle : Portal::Phase::finished;
-  if (Thread::current_fiber() == nullptr) state.environment.forget_loop();
   return outcome;
 }
 
@@ -179,7 +179,9 @@ PyObject* close_portal(Portal* self) {
   switch (run_step(self, {exit.get(), exits_by_exception ? Step::Kind::throw_ : Step::Kind::close},
                    &result)) {
     case PYGEN_RETURN:
-      return result;
+      if (interpreter::close_returns_value) return result;
+      Py_DECREF(result);
+      Py_RETURN_NONE;
     case PYGEN_NEXT:
       Py_DECREF(result);
       PyErr_SetString(PyExc_RuntimeError, "coroutine ignored GeneratorExit");

@@ -86,12 +86,12 @@ PyObject* close_method(PyObject* self, PyObject*) {
 // Attributes of the coroutine, so that a task's repr, asyncio's slow-callback warning and a task's
 // stack show the user's code.
 PyObject* forward(PyObject* self, void* name) {
-  PyObject* const target = as_portal(self)->target;
-  PyObject* value = PyObject_GetAttrString(target, static_cast<const char*>(name));
+  Ref target = Ref::borrow(as_portal(self)->target);
+  PyObject* value = PyObject_GetAttrString(target.get(), static_cast<const char*>(name));
   if (value == nullptr && PyErr_ExceptionMatches(PyExc_AttributeError)) {
     PyErr_Clear();
     const bool is_name = static_cast<const char*>(name)[0] == '_';
-    if (is_name) return PyUnicode_FromString(Py_TYPE(target)->tp_name);
+    if (is_name) return PyUnicode_FromString(Py_TYPE(target.get())->tp_name);
     Py_RETURN_NONE;
   }
   return value;
@@ -143,10 +143,10 @@ int traverse(PyObject* object, visitproc visit, void* arg) {
 int clear(PyObject* object) {
   Portal* const self = as_portal(object);
   if (self->fiber != nullptr || self->phase == Portal::Phase::running) return 0;
+  self->phase = Portal::Phase::finished;
   Py_CLEAR(self->args);
   Py_CLEAR(self->kwargs);
   if (self->target != Py_None) Py_SETREF(self->target, Py_NewRef(Py_None));
-  self->phase = Portal::Phase::finished;
   return 0;
 }
 

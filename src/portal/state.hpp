@@ -1,6 +1,7 @@
 // The state of one import of the engine, kept in the module object.
 #pragma once
 
+#include "interpreter/stack_state.hpp"
 #include "portal/environment.hpp"
 #include "portal/ref.hpp"
 
@@ -12,8 +13,7 @@ struct ModuleState {
   PyObject* no_portal_error = nullptr;    // owned
   // Called without arguments to word a NoPortalError; owned, or nullptr until it is set.
   PyObject* explain_no_portal = nullptr;
-  // Stands for the bottom of every fiber's Python stack. Never freed: a leaked fiber refers to it.
-  PyCodeObject* base_code = nullptr;
+  interpreter::StackSettings stack_settings;
   PyObject* name_send = nullptr;   // owned, interned, as are all of these
   PyObject* name_throw = nullptr;
   PyObject* name_close = nullptr;

@@ -6,9 +6,7 @@
 // itself says its coroutine is, so that a task laid out in any other way is refused, not damaged.
 #include "portal/task_slot.hpp"
 
-#include <cstring>
-
-#include "portal/ref.hpp"
+#include "portal/field.hpp"
 
 namespace switchback::portal {
 namespace {
@@ -19,28 +17,6 @@ struct TaskSlot {
   Py_ssize_t offset;
 };
 
-PyObject*& field(PyObject* task, Py_ssize_t offset) {
-  return *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(task) + offset);
-}
-
-// The offset of the only field of `task` that holds `coroutine`, or -1 with an exception set.
-Py_ssize_t find_offset(PyObject* task, PyObject* coroutine) {
-  Py_ssize_t offset = -1;
-  const Py_ssize_t end = Py_TYPE(task)->tp_basicsize - static_cast<Py_ssize_t>(sizeof(PyObject*));
-  for (Py_ssize_t at = sizeof(PyObject); at <= end; at += alignof(PyObject*)) {
-    if (field(task, at) != coroutine) continue;
-    if (offset >= 0) {
-      PyErr_SetString(PyExc_RuntimeError, "the task holds its coroutine in more than one place");
-      return -1;
-    }
-    offset = at;
-  }
-  if (offset < 0) {
-    PyErr_SetString(PyExc_RuntimeError, "the task does not hold its coroutine in any field");
-  }
-  return offset;
-}
-
 PyObject* slot_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   PyObject *task, *coroutine;
   static const char* names[] = {"task", "coroutine", nullptr};
@@ -48,8 +24,13 @@ PyObject* slot_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
                                    &coroutine)) {
     return nullptr;
   }
-  const Py_ssize_t offset = find_offset(task, coroutine);
-  if (offset < 0) return nullptr;
+  const Py_ssize_t offset = find_field(task, coroutine);
+  if (offset <= 0) {
+    PyErr_SetString(PyExc_RuntimeError,
+                    offset == 0 ? "the task does not hold its coroutine in any field"
+                                : "the task holds its coroutine in more than one field");
+    return nullptr;
+  }
   auto* self = reinterpret_cast<TaskSlot*>(type->tp_alloc(type, 0));
   if (self == nullptr) return nullptr;
   self->task_type = reinterpret_cast<PyTypeObject*>(Py_NewRef(Py_TYPE(task)));
@@ -69,7 +50,7 @@ PyObject* slot_replace(PyObject* object, PyObject* const* arguments, Py_ssize_t 
                  Py_TYPE(task)->tp_name);
     return nullptr;
   }
-  PyObject*& coroutine = field(task, self->offset);
+  PyObject*& coroutine = field_at(task, self->offset);
   if (coroutine != current) {
     PyErr_SetString(PyExc_RuntimeError, "the task's coroutine is not where it was found to be");
     return nullptr;

@@ -84,8 +84,14 @@ def current_task() -> tuple[Framework, Task] | None:
 
 
 def _innermost(current: list[tuple[Framework, Task]]) -> tuple[Framework, Task]:
-    # One framework's loop runs inside a task of another. Each loop leaves frames of its own on the
-    # stack; the nearest one tells. uvloop leaves none, so asyncio's task is the answer by default.
+    # One framework's loop runs inside a task of another. Inside a portal's step, it is the one whose
+    # task has changed since the step began.
+    changed = _engine.changed_frameworks()
+    inner = [found for found in current if _frameworks[found[0]] in changed]
+    if len(inner) == 1:
+        return inner[0]
+    # Each loop leaves frames of its own on the stack; the nearest one tells. uvloop leaves none, so
+    # asyncio's task is the answer by default.
     modules = {"trio": "trio._core._run", "asyncio": "asyncio.events"}
     frame = sys._getframe(1)
     while frame is not None:

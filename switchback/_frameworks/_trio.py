@@ -25,7 +25,9 @@ class TrioFramework:
         assert isinstance(task, lowlevel.Task)
         if task.coro.cr_frame is None:
             raise RuntimeError(f"{task!r} has finished; a portal is of use to a running task only")
-        if not lowlevel.in_trio_run() or _root(task) is not lowlevel.current_root_task():
+        # There is no root yet when instruments are told of the root task itself.
+        root = lowlevel.current_root_task() if lowlevel.in_trio_run() else None
+        if not lowlevel.in_trio_run() or (root is not None and _root(task) is not root):
             raise RuntimeError(
                 f"{task!r} belongs to another Trio run; call bestow_portal() in that run's thread, "
                 "with trio.from_thread.run_sync(bestow_portal, task, trio_token=...)"
