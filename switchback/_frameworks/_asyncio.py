@@ -6,7 +6,7 @@ import asyncio
 import asyncio.tasks
 import threading
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, cast
 
 from .. import _engine
 
@@ -38,9 +38,10 @@ class AsyncioFramework:
 
     def get_coroutine(self, task: object) -> Coroutine[Any, Any, Any]:
         assert isinstance(task, _task_types)
-        coroutine = task.get_coro()
+        # What typeshed says of it differs from minor to minor.
+        coroutine: Coroutine[Any, Any, Any] | None = cast(Any, task.get_coro())
         assert coroutine is not None, "only a finished task has no coroutine"
-        return coroutine  # type: ignore[return-value]  # any awaitable, says typeshed
+        return coroutine
 
     def set_coroutine(self, task: object, coroutine: Coroutine[Any, Any, Any]) -> None:
         assert isinstance(task, _task_types)

@@ -39,10 +39,11 @@ class TrioFramework:
 
     def set_coroutine(self, task: object, coroutine: Coroutine[Any, Any, Any]) -> None:
         assert isinstance(task, lowlevel.Task)
-        previous, task.coro = task.coro, coroutine
+        previous = task.coro
+        task.coro = coroutine  # type: ignore[assignment]  # Trio asks for a native coroutine
         # A task that is already scheduled holds the bound method that its next step will call:
         # its coroutine's send() or throw(). See class Task in Trio's _core/_run.py.
-        scheduled = getattr(task, "_next_send_fn", None)
+        scheduled: Any = getattr(task, "_next_send_fn", None)
         if getattr(scheduled, "__self__", None) is previous:
             task._next_send_fn = getattr(coroutine, scheduled.__name__)
 

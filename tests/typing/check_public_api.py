@@ -1,0 +1,86 @@
+"""What type checkers make of the public functions; checked by mypy, never run."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, assert_type
+
+import switchback
+
+
+async def fetch(key: int, *, retries: int = 3) -> str:
+    return str(key + retries)
+
+
+def compute(a: int, b: str = "") -> float:
+    return float(a) + len(b)
+
+
+@asynccontextmanager
+async def connection() -> AsyncIterator[bytes]:
+    yield b""
+
+
+async def numbers() -> AsyncIterator[int]:
+    yield 1
+
+
+async def portals() -> None:
+    assert_type(await switchback.with_portal_run(fetch, 1, retries=2), str)
+    assert_type(await switchback.with_portal_run_sync(compute, 1, b="x"), float)
+    assert_type(await switchback.with_portal_run_tree(fetch, 1), str)
+    await switchback.with_portal_run(fetch, "1")  # type: ignore[arg-type]
+    await switchback.with_portal_run_sync(compute, 1, c=2)  # type: ignore[call-arg]
+    await switchback.ensure_portal()
+    task = asyncio.current_task()
+    switchback.bestow_portal(task)
+    assert_type(switchback.has_portal(task), bool)
+    assert_type(switchback.has_portal(), bool)
+    async with switchback.portals_for_tree():
+        pass
+
+
+def awaits(future: asyncio.Future[int], task: asyncio.Task[str]) -> None:
+    assert_type(switchback.await_(fetch(1)), str)
+    assert_type(switchback.await_(future), int)
+    assert_type(switchback.await_(task), str)
+    switchback.await_(42)  # type: ignore[arg-type]
+
+
+def helpers() -> None:
+    sync_fetch = switchback.autoawait(fetch)
+    assert_type(sync_fetch(1, retries=2), str)
+    sync_fetch("1")  # type: ignore[arg-type]
+    with switchback.async_context(connection()) as value:
+        assert_type(value, bytes)
+    for number in switchback.async_iter(numbers()):
+        assert_type(number, int)
+
+
+def twice(fn: Callable[[int], str]) -> Callable[[int], tuple[str, str]]:
+    return lambda n: (fn(n), fn(n))
+
+
+@switchback.decorate_as_sync(twice)
+async def one_argument(n: int) -> str:
+    return str(n)
+
+
+@switchback.decorate_as_sync(functools.lru_cache(maxsize=8))
+async def cached(n: int) -> str:
+    return str(n)
+
+
+async def decorated() -> None:
+    coroutine = one_argument(1)
+    assert_type(coroutine, Coroutine[Any, Any, tuple[str, str]])
+    assert_type(await coroutine, tuple[str, str])
+
+
+def greenback() -> None:
+    assert_type(switchback.install_as_greenback(), None)
+    error: RuntimeError = switchback.NoPortalError("no portal")
+    raise error
