@@ -75,8 +75,7 @@ async def cached(n: int) -> str:
 
 
 async def decorated() -> None:
-    coroutine = one_argument(1)
-    assert_type(coroutine, Coroutine[Any, Any, tuple[str, str]])
+    coroutine: Coroutine[Any, Any, tuple[str, str]] = one_argument(1)
     assert_type(await coroutine, tuple[str, str])
 
 
