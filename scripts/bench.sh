@@ -18,6 +18,9 @@ if [[ ${1:-} == [0-9]* ]]; then
   shift
 fi
 
+# greenback imports greenlet, and Switchback would go over to greenlet with it.
+export SWITCHBACK_BACKEND=native
+
 say setup
 scripts/setup.sh benchmark
 minor=${minor:-$(main_minor)}

@@ -1,9 +1,11 @@
 // The extension module switchback._engine: its functions, its state, its start and its end.
 #include "portal/await.hpp"
 #include "portal/awaitable.hpp"
-#include "portal/fiber.hpp"
 #include "portal/portal.hpp"
 #include "portal/task_slot.hpp"
+#include "portal/thread.hpp"
+
+#include <cstring>
 
 namespace switchback {
 namespace {
@@ -14,10 +16,6 @@ using portal::state_of_module;
 
 PyObject* has_active_portal(PyObject* module, PyObject*) {
   return PyBool_FromLong(portal::in_portal(state_of_module(module)));
-}
-
-PyObject* is_in_step(PyObject*, PyObject*) {
-  return PyBool_FromLong(portal::Thread::current_fiber() != nullptr);
 }
 
 PyObject* changed_frameworks(PyObject* module, PyObject*) {
@@ -56,8 +54,8 @@ struct Call {
 
   // Returns false with TypeError set if that is not what there is.
   bool parse(PyObject* const* arguments, Py_ssize_t count) {
-    const bool fits = (count == 2 || (count == 3 && PyDict_Check(arguments[2]))) &&
-                      PyTuple_Check(arguments[1]);
+    const bool fits =
+        (count == 2 || (count == 3 && PyDict_Check(arguments[2]))) && PyTuple_Check(arguments[1]);
     if (!fits) PyErr_SetString(PyExc_TypeError, "expected a function, a tuple and a dict");
     if (fits) *this = {arguments[0], arguments[1], count == 3 ? arguments[2] : nullptr};
     return fits;
@@ -101,6 +99,28 @@ PyObject* set_explainer(PyObject* module, PyObject* explain) {
   Py_RETURN_NONE;
 }
 
+constexpr const char* backend_names[] = {"auto", "native", "greenlet"};
+
+PyObject* get_backend(PyObject* module, PyObject*) {
+  return PyUnicode_FromString(backend_names[static_cast<int>(state_of_module(module).backend)]);
+}
+
+PyObject* set_backend(PyObject* module, PyObject* name) {
+  const char* text = PyUnicode_AsUTF8(name);
+  if (text == nullptr) return nullptr;
+  ModuleState& state = state_of_module(module);
+  for (int i = 0; i < 3; ++i) {
+    if (std::strcmp(text, backend_names[i]) != 0) continue;
+    const auto setting = static_cast<portal::BackendSetting>(i);
+    if (setting == portal::BackendSetting::greenlet && !state.greenlet.load()) return nullptr;
+    state.backend = setting;
+    Py_RETURN_NONE;
+  }
+  PyErr_Format(PyExc_ValueError, "the backend is one of 'auto', 'native' and 'greenlet', not %R",
+               name);
+  return nullptr;
+}
+
 PyObject* close_suspended_portals(PyObject*, PyObject*) {
   portal::close_suspended_portals();
   Py_RETURN_NONE;
@@ -108,7 +128,7 @@ PyObject* close_suspended_portals(PyObject*, PyObject*) {
 
 PyObject* idle_stacks(PyObject*, PyObject*) {
   const portal::Thread* thread = portal::Thread::of_this_thread();
-  return thread == nullptr ? nullptr : PyLong_FromSize_t(thread->idle_fibers());
+  return thread == nullptr ? nullptr : PyLong_FromSize_t(thread->idle_stacks());
 }
 
 using FastMethod = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t);
@@ -131,8 +151,6 @@ PyMethodDef methods[] = {
     {"await_", portal::await_function, METH_O, await_doc},
     {"has_active_portal", has_active_portal, METH_NOARGS,
      "Return whether await_() works here: the innermost running task is inside a portal."},
-    {"is_in_step", is_in_step, METH_NOARGS,
-     "Return whether a portal's step runs in this thread, of whatever task."},
     {"changed_frameworks", changed_frameworks, METH_NOARGS,
      "Return the indices of the frameworks whose current task is not the one that it was when the "
      "innermost portal's running step began."},
@@ -151,6 +169,9 @@ PyMethodDef methods[] = {
      "Register a function that returns a framework's current task or None; return its index."},
     {"set_explainer", set_explainer, METH_O,
      "Set the function that words the message of a NoPortalError."},
+    {"get_backend", get_backend, METH_NOARGS, "Return the choice of backend."},
+    {"set_backend", set_backend, METH_O,
+     "Choose the backend of steps that begin from now on: 'auto', 'native' or 'greenlet'."},
     {"close_suspended_portals", close_suspended_portals, METH_NOARGS,
      "Close every portal that is suspended in await_() in this thread."},
     {"idle_stacks", idle_stacks, METH_NOARGS,
@@ -169,7 +190,8 @@ bool close_portals_at_exit(PyObject* module) {
 
 bool add_constants(PyObject* module) {
   return PyModule_AddIntConstant(module, "ASYNCIO", portal::Environment::asyncio) == 0 &&
-         PyModule_AddIntConstant(module, "TRIO", portal::Environment::trio) == 0;
+         PyModule_AddIntConstant(module, "TRIO", portal::Environment::trio) == 0 &&
+         PyModule_AddIntConstant(module, "GREENLET", portal::Environment::greenlet) == 0;
 }
 
 int exec(PyObject* module) {
@@ -188,7 +210,7 @@ int exec(PyObject* module) {
   state.stack_settings.base_code = PyCode_NewEmpty("<switchback>", "<portal>", 1);
   if (state.stack_settings.base_code == nullptr) return -1;
   state.stack_settings.c_recursion_limit =
-      interpreter::c_recursion_limit(PyThreadState_Get(), portal::Fiber::c_stack_size);
+      interpreter::c_recursion_limit(PyThreadState_Get(), portal::StackFiber::c_stack_size);
   state.no_portal_error = PyErr_NewExceptionWithDoc(
       "switchback.NoPortalError",
       "await_() was called where the innermost running task has no portal.\n\n"

@@ -1,5 +1,6 @@
 """Await from synchronous functions, on the event loop that already runs further up the stack."""
 
+from . import _backend
 from ._engine import NoPortalError as NoPortalError, await_ as await_
 from ._frameworks import Framework as Framework, register_framework as register_framework
 from ._greenback import install_as_greenback as install_as_greenback
@@ -24,3 +25,9 @@ from ._tree import (
 )
 
 __version__ = "0.1.0"
+
+#: Which backend portals run on: "auto", "native" or "greenlet". May be set at any time, and counts
+#: for steps of portals that begin from then on.
+backend: str
+_backend.make_settable(__name__)
+del _backend

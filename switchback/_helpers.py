@@ -67,7 +67,7 @@ class async_context(Generic[T_co]):
     Entering and leaving are checkpoints where those of `cm` are.
     """
 
-    __slots__ = ("_cm", "_aexit")
+    __slots__ = ("_aexit", "_cm")
 
     def __init__(self, cm: AbstractAsyncContextManager[T_co, bool | None]) -> None:
         self._cm = cm
@@ -75,7 +75,10 @@ class async_context(Generic[T_co]):
     def __enter__(self) -> T_co:
         # Looked up on the type and in this order, as by `async with`; so are the error texts.
         cm_type = type(self._cm)
-        problem = f"{cm_type.__name__!r} object does not support the asynchronous context manager protocol"
+        problem = (
+            f"{cm_type.__name__!r} object does not support the asynchronous context manager "
+            "protocol"
+        )
         try:
             aenter = cm_type.__aenter__
         except AttributeError:

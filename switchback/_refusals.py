@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 
 from . import _engine
@@ -12,17 +11,13 @@ from ._frameworks import current_task
 package_name = "switchback"
 
 
-def _in_child_greenlet() -> bool:
-    greenlet = sys.modules.get("greenlet")
-    return greenlet is not None and greenlet.getcurrent().parent is not None
-
-
 def explain_no_portal() -> str:
-    if _engine.is_in_step() and _in_child_greenlet():
+    if _engine.changed_frameworks() == [_engine.GREENLET]:
         return (
             "await_() was called inside a greenlet that the portal's code has started, and cannot "
-            "suspend it. Call await_() outside of that greenlet; or have the greenlet switch to "
-            "its parent, as sqlalchemy.util.await_only() does, and await there"
+            f"suspend it, as this step of the portal runs on a stack of its own. Set "
+            f"{package_name}.backend to 'auto' or 'greenlet' before the step begins; import "
+            f"greenlet before the event loop runs; or call await_() outside of that greenlet"
         )
     found = current_task()
     if found is None:

@@ -7,6 +7,7 @@ import asyncio
 import asyncio.tasks
 import dataclasses
 import inspect
+import os
 import textwrap
 import traceback
 from collections.abc import Awaitable, Callable
@@ -15,7 +16,22 @@ from typing import Any
 
 import pytest
 
+# The backend that a test runs on must not hang on what another test has imported.
+os.environ.setdefault("SWITCHBACK_BACKEND", "native")
+
+from native_only import NATIVE_ONLY
+
 import switchback
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if switchback.backend == "native":
+        return
+    for item in items:
+        test = item.nodeid.removeprefix("tests/")
+        for start, reason in NATIVE_ONLY.items():
+            if test.startswith(start):
+                item.add_marker(pytest.mark.skip(reason=f"native backend only: {reason}"))
 
 
 class AsyncioLibrary:

@@ -850,5 +850,6 @@ def test_a_thousand_operations_leave_nothing_behind(operation, asyncio_library):
     objects, blocks, pages, references = asyncio_library.run(main)
     assert objects < 100
     assert blocks < 500
-    assert pages < 400
+    if "asan" not in os.environ.get("LD_PRELOAD", ""):  # which holds freed memory back
+        assert pages < 400
     assert references < 100

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cassert>
+#include <cerrno>
 
 namespace switchback::core {
 namespace {
@@ -27,6 +29,8 @@ bool install_guard(std::byte* low) {
   static std::atomic<bool> madvise_works{true};
   if (madvise_works.load(std::memory_order_relaxed)) {
     if (madvise(low, Stack::guard_size, guard_install) == 0) return true;
+    // Only a kernel that does not know of it is not asked again.
+    if (errno != EINVAL) return false;
     madvise_works.store(false, std::memory_order_relaxed);
   }
   return mprotect(low, Stack::guard_size, PROT_NONE) == 0;
@@ -36,6 +40,7 @@ bool install_guard(std::byte* low) {
 
 Stack map_stack(std::size_t size) noexcept {
   size = round_to_pages(size);
+  assert(size > Stack::guard_size);
   void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
   if (memory == MAP_FAILED) return Stack{};

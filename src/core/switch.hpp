@@ -1,9 +1,10 @@
-// The jump from one C stack to another: a few inlined instructions on x86-64, Boost.Context elsewhere.
+// The jump from one C stack to another: a few inlined instructions on x86-64, Boost.Context
+// elsewhere.
 //
-// Boost's jump_fcontext() is called and leaves by a jump, so each switch leaves one address too many
-// on the processor's return-address stack, and the returns that follow are mispredicted, a whole
-// call chain of them: 70 to 120 ns for each step of a portal. Inlined, a switch neither calls nor
-// returns. Define SWITCHBACK_BOOST_SWITCH to have Boost's everywhere.
+// Boost's jump_fcontext() is called and leaves by a jump, so each switch leaves one address too
+// many on the processor's return-address stack, and the returns that follow are mispredicted, a
+// whole call chain of them: 70 to 120 ns for each step of a portal. Inlined, a switch neither calls
+// nor returns. Define SWITCHBACK_BOOST_SWITCH to have Boost's everywhere.
 #pragma once
 
 #include <cstddef>
@@ -30,8 +31,8 @@ using StackEntry = void (*)(void* argument);
 // What lies at a suspended point, upwards from it. The other callee-saved registers are left to the
 // compiler, which knows which of them are in use.
 struct SuspendedFrame {
-  unsigned int sse_control;      // MXCSR
-  unsigned int x87_control;      // the control word, in the lower half
+  unsigned int sse_control;  // MXCSR
+  unsigned int x87_control;  // the control word, in the lower half
   void* continue_at;
   void* rbx;
   void* rbp;

@@ -12,6 +12,21 @@
 
 namespace switchback::interpreter {
 
+// Has a `context` that was entered in `followed` (borrowed) be left for `base`, a stack being
+// resumed in another context than the one in which it had called Context.run(). May run Python
+// code.
+inline void rebase_context(PyObject* context, PyObject*& followed, PyObject* base) {
+  if (base == followed) return;
+  auto* entered = reinterpret_cast<PyContext*>(context);
+  auto* bottom = reinterpret_cast<PyContext*>(followed);
+  while (entered->ctx_prev != nullptr && entered->ctx_prev != bottom) entered = entered->ctx_prev;
+  if (entered->ctx_prev == nullptr) return;
+  // PyContext_Enter() has moved the thread state's reference there (Python/context.c).
+  entered->ctx_prev = reinterpret_cast<PyContext*>(Py_NewRef(base));
+  PyObject* previous = std::exchange(followed, base);
+  Py_DECREF(previous);
+}
+
 // What every stack is prepared with.
 struct StackSettings {
   // Stands for the bottom of the stack's Python frames. Never freed: a leaked stack refers to it.
@@ -50,19 +65,9 @@ class CommonState {
   // Whether the stack is inside a Context.run() of its own.
   bool has_private_context() const { return context_ != nullptr; }
 
-  // Before enter(), for a stack with a private context: has it come back, when it leaves that
-  // context, to the one that it is resumed in, rather than to the one in which it had entered.
-  // May run Python code.
+  // Before enter(), for a stack with a private context. May run Python code.
   void rebase_private_context(PyThreadState* thread) {
-    if (thread->context == followed_) return;
-    auto* context = reinterpret_cast<PyContext*>(context_);
-    auto* base = reinterpret_cast<PyContext*>(followed_);
-    while (context->ctx_prev != nullptr && context->ctx_prev != base) context = context->ctx_prev;
-    if (context->ctx_prev == nullptr) return;
-    // PyContext_Enter() has moved the thread state's reference there (Python/context.c).
-    context->ctx_prev = reinterpret_cast<PyContext*>(Py_NewRef(thread->context));
-    PyObject* previous = std::exchange(followed_, thread->context);
-    Py_DECREF(previous);
+    rebase_context(context_, followed_, thread->context);
   }
 
  protected:

@@ -60,7 +60,8 @@ class StackState : public CommonState {
   }
 
   bool has_leftovers() const {
-    return common_leftovers() || base_frame_.frame_obj != nullptr || base_frame_.f_locals != nullptr;
+    return common_leftovers() || base_frame_.frame_obj != nullptr ||
+           base_frame_.f_locals != nullptr;
   }
 
   void finish() {

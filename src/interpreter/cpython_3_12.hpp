@@ -53,9 +53,7 @@ class StackState : public CommonState {
     CommonState::leave(thread, resumer);
   }
 
-  bool has_leftovers() const {
-    return common_leftovers() || base_frame_.frame_obj != nullptr;
-  }
+  bool has_leftovers() const { return common_leftovers() || base_frame_.frame_obj != nullptr; }
 
   void finish() {
     finish_common();

@@ -1,4 +1,5 @@
-// CPython 3.13: PyThreadState points at the current frame; Python and C recursion are counted apart.
+// CPython 3.13: PyThreadState points at the current frame; Python and C recursion are counted
+// apart.
 #pragma once
 
 #include "interpreter/common.hpp"
@@ -45,9 +46,7 @@ class StackState : public CommonState {
     CommonState::leave(thread, resumer);
   }
 
-  bool has_leftovers() const {
-    return common_leftovers() || base_frame_.frame_obj != nullptr;
-  }
+  bool has_leftovers() const { return common_leftovers() || base_frame_.frame_obj != nullptr; }
 
   void finish() {
     finish_common();

@@ -114,6 +114,20 @@ inline bool is_unstarted_coroutine(PyObject* object) {
          reinterpret_cast<PyCoroObject*>(object)->cr_frame_state == FRAME_CREATED;
 }
 
+// Whether `object` is a generator that types.coroutine() has made awaitable.
+inline bool is_generator_coroutine(PyObject* object) {
+  if (!PyGen_CheckExact(object)) return false;
+#if PY_VERSION_HEX >= 0x030C0000
+  PyCodeObject* code = PyGen_GetCode(reinterpret_cast<PyGenObject*>(object));
+  const bool marked = (code->co_flags & CO_ITERABLE_COROUTINE) != 0;
+  Py_DECREF(code);
+  return marked;
+#else
+  PyCodeObject* code = reinterpret_cast<PyGenObject*>(object)->gi_code;
+  return (code->co_flags & CO_ITERABLE_COROUTINE) != 0;
+#endif
+}
+
 // Whether `object` is a native coroutine that has not ended. Other awaitables do not tell.
 inline bool is_unfinished_coroutine(PyObject* object) {
   return PyCoro_CheckExact(object) &&

@@ -2,8 +2,8 @@
 #include "portal/await.hpp"
 
 #include "portal/awaitable.hpp"
-#include "portal/fiber.hpp"
 #include "portal/portal.hpp"
+#include "portal/thread.hpp"
 
 namespace switchback::portal {
 namespace {

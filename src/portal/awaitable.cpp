@@ -2,17 +2,10 @@
 #include "portal/awaitable.hpp"
 
 namespace switchback::portal {
-namespace {
 
-bool is_generator_coroutine(PyObject* object) {
-  if (!PyGen_CheckExact(object)) return false;
-  Ref code = Ref::steal(PyObject_GetAttrString(object, "gi_code"));
-  if (!code) {
-    PyErr_Clear();
-    return false;
-  }
-  return (reinterpret_cast<PyCodeObject*>(code.get())->co_flags & CO_ITERABLE_COROUTINE) != 0;
-}
+using interpreter::is_generator_coroutine;
+
+namespace {
 
 // A coroutine that is suspended in an `await` belongs to whoever awaits it; sending to it as well
 // would resume it with the wrong value.

@@ -74,8 +74,8 @@ PyObject* EnvironmentSource::asyncio_noted_loop() {
   return field_at(note, asyncio_note_offset_);
 }
 
-// The same answer as asyncio._get_running_loop(), with nullptr for None. The loop keeps itself alive
-// while it runs.
+// The same answer as asyncio._get_running_loop(), with nullptr for None. The loop keeps itself
+// alive while it runs.
 PyObject* EnvironmentSource::asyncio_running_loop() {
   if (interpreter::asyncio_running_loop_is_slow) {
     PyObject* noted = asyncio_noted_loop();
@@ -129,15 +129,18 @@ PyObject* EnvironmentSource::trio() {
   return task;  // Trio holds the running task
 }
 
+bool EnvironmentSource::find_greenlet() {
+  if (greenlet_getcurrent_) return true;
+  if (!modules_changed(modules_without_greenlet_)) return false;
+  static PyObject* const name = interned("greenlet");
+  greenlet_getcurrent_ = attribute_of_loaded(name, "getcurrent");
+  return static_cast<bool>(greenlet_getcurrent_);
+}
+
 // greenlet.getcurrent(). Greenlets share a C stack by copying parts of it, and switch without our
 // knowing: what is suspended in one must not be resumed while another is in its place.
 PyObject* EnvironmentSource::greenlet() {
-  if (!greenlet_getcurrent_) {
-    if (!modules_changed(modules_without_greenlet_)) return nullptr;
-    static PyObject* const name = interned("greenlet");
-    greenlet_getcurrent_ = attribute_of_loaded(name, "getcurrent");
-    if (!greenlet_getcurrent_) return nullptr;
-  }
+  if (!find_greenlet()) return nullptr;
   Ref current = call_no_arguments(greenlet_getcurrent_.get());
   if (!current) PyErr_Clear();
   return current.get();  // greenlet holds the running one

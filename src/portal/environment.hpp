@@ -13,6 +13,8 @@ struct Environment {
   static constexpr int asyncio = 0, trio = 1, greenlet = 2, first_other = 3, most = 6;
   PyObject* current[most] = {};
   int count = 0;  // of the frameworks that were known
+  // Whether await_() works in greenlets that the step has started as well.
+  bool any_greenlet = false;
 };
 
 // Asks each framework that the program has imported for its current task, and imports none.
@@ -41,11 +43,15 @@ class EnvironmentSource {
   bool matches(const Environment& environment, int index) {
     PyObject* now = current(index);
     if (now == environment.current[index]) return true;
+    if (index == Environment::greenlet && environment.any_greenlet) return true;
     return index == Environment::greenlet && environment.current[index] == nullptr &&
            is_main_greenlet(now);
   }
 
   int count() const { return count_; }
+
+  // Whether the program has imported greenlet.
+  bool greenlet_loaded() { return find_greenlet(); }
 
   // Adds a framework: `current_task()` returns its current task, or None. Returns its index, or
   // -1 with an exception set.
@@ -72,6 +78,7 @@ class EnvironmentSource {
   PyObject* other(int index);
   bool find_asyncio();
   bool find_trio();
+  bool find_greenlet();
   PyObject* trio_run_dict();
 
   int count_ = Environment::first_other;

@@ -13,8 +13,7 @@ inline PyObject*& field_at(PyObject* object, Py_ssize_t offset) {
 // than one does.
 inline Py_ssize_t find_field(PyObject* holder, PyObject* referent) {
   Py_ssize_t found = 0;
-  const Py_ssize_t end =
-      Py_TYPE(holder)->tp_basicsize - static_cast<Py_ssize_t>(sizeof(PyObject*));
+  const Py_ssize_t end = Py_TYPE(holder)->tp_basicsize - static_cast<Py_ssize_t>(sizeof(PyObject*));
   for (Py_ssize_t at = sizeof(PyObject); at <= end; at += alignof(PyObject*)) {
     if (field_at(holder, at) != referent) continue;
     if (found != 0) return -1;

@@ -3,6 +3,7 @@
 
 #include "portal/awaitable.hpp"
 #include "portal/step.hpp"
+#include "portal/thread.hpp"
 
 namespace switchback::portal {
 namespace {
@@ -77,6 +78,39 @@ void refuse_thread(const Fiber& fiber) {
                fiber.thread()->alive() ? "" : ", which has ended");
 }
 
+// The backend for a step that begins now. A portal is not bound to one but while it is suspended in
+// await_(), so that a program that imports greenlet later goes over to it.
+Backend choose_backend(ModuleState& state, const Thread& thread) {
+  switch (state.backend) {
+    case BackendSetting::native:
+      return Backend::native;
+    case BackendSetting::greenlet:
+      break;
+    case BackendSetting::automatic:
+      if (!state.environment.greenlet_loaded()) return Backend::native;
+      break;
+  }
+  // greenlet must not be made to copy a stack of ours, which may be suspended meanwhile.
+  return thread.in_native() ? Backend::native : Backend::greenlet;
+}
+
+// An idle fiber for a step that begins, or nullptr with an exception set.
+Fiber* take_idle(ModuleState& state, Thread& thread) {
+  if (choose_backend(state, thread) == Backend::native) {
+    return thread.take_idle_stack(state.stack_settings);
+  }
+  return state.greenlet.load() ? thread.take_idle_greenlet(state.greenlet) : nullptr;
+}
+
+// Takes back a fiber whose step has ended.
+void give_idle(ModuleState& state, Thread& thread, Fiber* fiber) {
+  const bool went_over = state.backend == BackendSetting::automatic &&
+                         fiber->backend() == Backend::native && state.environment.greenlet_loaded();
+  // A greenlet that was started in the step, when greenlet had just been imported, may have kept
+  // its place on that stack: nothing else may ever use it.
+  if (!went_over) thread.give_idle(fiber);
+}
+
 // Portals that other threads have dropped, but which only this thread can unwind.
 void close_adopted(Thread& thread) {
   RaisedScope raised;
@@ -127,7 +161,7 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
       if (!check_first_call(self, step)) return fail(result);
       job = call_target;
     }
-    fiber = thread.take_idle(state.stack_settings);
+    fiber = take_idle(state, thread);
     if (fiber == nullptr) return fail(result);
     fiber->set_job(job, self, step.argument);
   }
@@ -137,6 +171,7 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
   self->phase = Portal::Phase::running;
   self->started = true;
   state.environment.capture(self->environment, self->framework);
+  self->environment.any_greenlet = fiber->backend() == Backend::greenlet;
   const bool ended = fiber->run(thread_state, thread);
   if (!ended) {
     self->phase = Portal::Phase::idle;
@@ -146,15 +181,14 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
     return PYGEN_NEXT;
   }
   const PySendResult outcome = fiber->job_result(result);
-  thread.give_idle(fiber);
+  give_idle(state, thread, fiber);
   if (outcome == PYGEN_NEXT) {
     self->phase = Portal::Phase::idle;
     return outcome;
   }
   // A coroutine may refuse a step and live on: it was already executing, or not started and sent a
   // value.
-  const bool refused =
-      outcome == PYGEN_ERROR && interpreter::is_unfinished_coroutine(self->target);
+  const bool refused = outcome == PYGEN_ERROR && interpreter::is_unfinished_coroutine(self->target);
   self->phase = refused ? Portal::Phase::idle : Portal::Phase::finished;
   return outcome;
 }
@@ -171,8 +205,9 @@ PyObject* close_portal(Portal* self) {
     if (self->calls_function) Py_RETURN_NONE;
     return PyObject_CallMethodNoArgs(self->target, self->state->name_close);
   }
+  // Without memory for it, the MemoryError has to do: what is in `finally` must run.
   Ref exit = Ref::steal(PyObject_CallNoArgs(PyExc_GeneratorExit));
-  if (!exit) return nullptr;
+  if (!exit) exit = Ref::steal(interpreter::take_raised());
   const bool exits_by_exception =
       self->fiber != nullptr || PyCoro_CheckExact(self->target) || PyGen_CheckExact(self->target);
   PyObject* result;

@@ -20,8 +20,8 @@ struct Portal {
   // a sync function, the function. Owned.
   PyObject* target;
   ModuleState* state;  // of the module that the type keeps alive
-  PyObject* args;    // of the function; owned, nullptr for a coroutine and after the call
-  PyObject* kwargs;  // likewise; may be nullptr
+  PyObject* args;      // of the function; owned, nullptr for a coroutine and after the call
+  PyObject* kwargs;    // likewise; may be nullptr
   // The fiber that is suspended in await_(); nullptr while the target itself is suspended.
   Fiber* fiber;
   // The tasks that were current when the running step began.

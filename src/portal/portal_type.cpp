@@ -8,6 +8,7 @@
 #include "portal/awaitable.hpp"
 #include "portal/portal.hpp"
 #include "portal/step.hpp"
+#include "portal/thread.hpp"
 
 namespace switchback::portal {
 namespace {

@@ -84,8 +84,8 @@ def current_task() -> tuple[Framework, Task] | None:
 
 
 def _innermost(current: list[tuple[Framework, Task]]) -> tuple[Framework, Task]:
-    # One framework's loop runs inside a task of another. Inside a portal's step, it is the one whose
-    # task has changed since the step began.
+    # One framework's loop runs inside a task of another. Inside a portal's step, it is the one
+    # whose task has changed since the step began.
     changed = _engine.changed_frameworks()
     inner = [found for found in current if _frameworks[found[0]] in changed]
     if len(inner) == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 _LIBRARIES = ("asyncio", "trio")
@@ -23,8 +24,10 @@ EXCLUSIONS: dict[str, str] = {
         "test_uncleanable_traceback",
         "expects send() of a coroutine-like object to be called, where `await` uses __await__()",
     ),
-    **_on_both("test_double_greenlet", "needs the backend for nested greenlets"),
 }
+
+if os.environ.get("SWITCHBACK_BACKEND") == "native":
+    EXCLUSIONS |= _on_both("test_double_greenlet", "needs the greenlet backend")
 
 if sys.version_info >= (3, 12):
     EXCLUSIONS["test_util.py::test_magic"] = (

@@ -1,0 +1,41 @@
+# One command a check; each is a script in scripts/. See CONTRIBUTING.md.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench bench-quick cpp-test lint format types asan check clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+setup: ## make the machine ready: packages, one virtual environment a Python
+	@scripts/setup.sh gtest benchmark clang demo bench lint
+
+demo: ## run the demo
+	@scripts/demo.sh
+
+test: ## run every test, on each Python found
+	@scripts/test.sh
+
+bench: ## run the benchmarks
+	@scripts/bench.sh
+
+bench-quick: ## run the benchmarks in a few minutes
+	@scripts/bench.sh --quick
+
+cpp-test: ## run the C++ tests of src/core
+	@scripts/cpp-test.sh
+
+lint: ## check how the source is written
+	@scripts/lint.sh
+
+format: ## format the source
+	@scripts/lint.sh --fix
+
+types: ## check the types
+	@scripts/types.sh
+
+asan: ## run the tests under sanitizers, with assertions
+	@scripts/asan.sh
+
+check: lint types test ## run all that has to pass before a change is merged
+
+clean: ## remove what was built, all but the virtual environments
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,115 @@
+# Shared by the scripts: where things are, which Pythons there are, and what has to be installed.
+# shellcheck shell=bash
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+# Read by the scripts that source this file.
+# shellcheck disable=SC2034
+minors=(3.11 3.12 3.13)
+
+say() { printf '\n== %s\n' "$*"; }
+note() { printf '%s\n' "$*"; }
+die() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+# What an interpreter says of itself: "3.12", then what it lacks for our purpose: "venv", "headers".
+# Prints nothing where it is no CPython with a GIL.
+describe_python() {
+  "$1" -I - 2>/dev/null <<'PYTHON'
+import importlib.util, os, sys, sysconfig
+if sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED"):
+    lacks = []
+    if not all(map(importlib.util.find_spec, ("venv", "ensurepip"))):
+        lacks.append("venv")
+    headers = sysconfig.get_paths()["include"]
+    if not os.path.exists(os.path.join(headers, "internal", "pycore_frame.h")):
+        lacks.append("headers")
+    print("%d.%d" % sys.version_info[:2], *lacks)
+PYTHON
+}
+
+# The places where a Python of this minor may be, best first. SWITCHBACK_PYTHONS, a list of
+# interpreters separated by spaces or colons, stands in for all of them.
+python_candidates() {
+  local minor=$1 root
+  if [[ -n ${SWITCHBACK_PYTHONS:-} ]]; then
+    xargs -n 1 <<<"${SWITCHBACK_PYTHONS//:/ }"
+    return
+  fi
+  type -ap "python$minor" || true
+  for root in "${PYENV_ROOT:-}" "$HOME/.pyenv"; do
+    [[ -n $root ]] || continue
+    compgen -G "$root/versions/$minor.*/bin/python" | sort -rV || true
+  done
+  printf '%s\n' "/usr/bin/python$minor" "/usr/local/bin/python$minor"
+}
+
+# Sets `python` to an interpreter of this minor and `python_lacks` to what it lacks. One that is
+# complete is preferred. A candidate is tried by running it: a pyenv shim may exist and not run.
+# shellcheck disable=SC2034
+find_python() {
+  local minor=$1 candidate described
+  python='' python_lacks=''
+  while read -r candidate; do
+    [[ -n $candidate ]] || continue
+    described=$(describe_python "$candidate") || continue
+    [[ ${described%% *} == "$minor" ]] || continue
+    if [[ $described == "$minor" ]]; then
+      python=$candidate python_lacks=''
+      return 0
+    fi
+    if [[ -z $python ]]; then
+      python=$candidate python_lacks=${described#"$minor" }
+    fi
+  done < <(python_candidates "$minor")
+  [[ -n $python ]]
+}
+
+is_ready() { [[ -e .venvs/$1/.ready ]] && find_python "$1"; }
+
+# The minors that setup has made a virtual environment for, oldest first.
+ready_minors() {
+  local minor ready=()
+  for minor in "${minors[@]}"; do
+    if is_ready "$minor"; then ready+=("$minor"); fi
+  done
+  printf '%s\n' "${ready[@]}"
+}
+
+# The minor that the tools run on where one Python is enough.
+main_minor() { ready_minors | tail -n 1; }
+
+has_header() { echo "#include <$1>" | "${CXX:-g++}" -std=c++20 -E -x c++ - >/dev/null 2>&1; }
+
+# Installs Debian packages, or says which ones are needed.
+install_packages() {
+  [[ $# -gt 0 ]] || return 0
+  local as_root=()
+  if [[ $(id -u) != 0 ]]; then as_root=(sudo -n); fi
+  if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
+    die "missing: $* (names of Debian packages). Install them, or their like on this system."
+  fi
+  note "installing with apt-get: $*"
+  # A new machine has no package lists yet, an old one has stale ones.
+  local install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
+    apt-get install -qq -y --no-install-recommends "$@")
+  "${install[@]}" >/dev/null 2>&1 && return 0
+  "${as_root[@]}" apt-get update -qq || true
+  "${install[@]}" >/dev/null || die "apt-get could not install: $*"
+}
+
+# Installs requirement files into a virtual environment unless they are there, unchanged.
+install_requirements() {
+  local venv=$1 name sum
+  shift
+  for name in "$@"; do
+    sum=$(sha256sum "requirements/$name.txt")
+    if [[ $(cat "$venv/.requirements-$name" 2>/dev/null) == "$sum" ]]; then continue; fi
+    note "installing requirements/$name.txt in $venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+      -r "requirements/$name.txt"
+    echo "$sum" >"$venv/.requirements-$name"
+  done
+}

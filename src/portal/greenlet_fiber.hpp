@@ -1,0 +1,51 @@
+// The greenlet backend: a fiber whose step runs in a greenlet, for programs that use greenlet too.
+#pragma once
+
+#include "interpreter/followed_context.hpp"
+#include "portal/fiber.hpp"
+#include "portal/greenlet_api.hpp"
+
+namespace switchback::portal {
+
+// greenlet takes the thread for one contiguous stack, of which it copies parts away and back. Where
+// the program uses it, portals have to switch by it as well. Then await_() works from inside a
+// greenlet that the portal's code has started, too.
+//
+// The step runs in a "trampoline" greenlet, which is kept for the next step when it ends. Whichever
+// greenlet calls await_() is the one that is resumed.
+class GreenletFiber : public Fiber {
+ public:
+  // Returns nullptr with an exception set on failure.
+  static GreenletFiber* create(const GreenletApi& api);
+  static void destroy(GreenletFiber* fiber);
+
+  // Fiber::run() and Fiber::suspend(), which see.
+  bool run_in_greenlet(PyThreadState* state, Thread& thread);
+  PyObject* suspend_greenlet(PyObject* trap, PyObject* awaited, PyObject** exception);
+
+  const GreenletApi& api() const { return api_; }
+  PyObject* trampoline() const { return trampoline_.get(); }
+  // Whether the trampoline cannot run a further step: it was killed from outside.
+  bool dead() const { return !api_.active(trampoline_.get()); }
+
+ private:
+  friend class Thread;
+  explicit GreenletFiber(const GreenletApi& api) : Fiber(Backend::greenlet), api_(api) {}
+  ~GreenletFiber() = default;
+  static PyObject* main(PyObject* capsule, PyObject*);
+  PyObject* run_jobs();
+  void arrive();
+  void depart();
+
+  const GreenletApi& api_;
+  Ref trampoline_;
+  Ref resumed_;  // what run() switches to: the trampoline, or the greenlet that called suspend()
+  PyObject* resumer_ = nullptr;          // borrowed from run(): the greenlet that waits in it
+  PyObject* resumer_context_ = nullptr;  // borrowed from the same
+  PyObject* raised_ = nullptr;           // owned, in transit: what ended the job
+  bool delivered_ = false;               // whether run() was switched to by us
+  interpreter::FollowedContext context_;
+  GreenletFiber* next_ = nullptr;  // in a list of the thread's: running or idle
+};
+
+}  // namespace switchback::portal

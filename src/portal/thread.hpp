@@ -1,0 +1,103 @@
+// What an operating-system thread owns: idle fibers, and which ones run or are suspended in it.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+#include "portal/fiber.hpp"
+#include "portal/greenlet_fiber.hpp"
+#include "portal/stack_fiber.hpp"
+
+namespace switchback::portal {
+
+// All of it is used under the GIL only, `alive` excepted.
+class Thread {
+ public:
+  // The calling thread's, made on first use; nullptr with MemoryError set if there is no memory.
+  static Thread* of_this_thread() {
+    Thread* thread = this_thread_;
+    return thread != nullptr ? thread : create();
+  }
+
+  // The innermost fiber that runs in this thread, or nullptr.
+  static Fiber* current_fiber() {
+    const Thread* thread = this_thread_;
+    if (thread == nullptr) return nullptr;
+    return thread->running_greenlets_ == nullptr ? thread->native_ : thread->find_current();
+  }
+
+  // Bracket the run of a native fiber; enter_native() returns what leave_native() is given.
+  Fiber* enter_native(Fiber* fiber) { return std::exchange(native_, fiber); }
+  void leave_native(Fiber* outer) { native_ = outer; }
+  bool in_native() const { return native_ != nullptr; }
+
+  // Bracket the run of a greenlet fiber.
+  void add_running(GreenletFiber* fiber);
+  void remove_running(GreenletFiber* fiber);
+
+  // An idle fiber, from the pool or new; nullptr with MemoryError set on failure.
+  StackFiber* take_idle_stack(const interpreter::StackSettings& settings) {
+    core::PooledStack* pooled = idle_stacks_.take();
+    return pooled != nullptr ? static_cast<StackFiber*>(pooled) : StackFiber::create(settings);
+  }
+  GreenletFiber* take_idle_greenlet(const GreenletApi& api);
+  // Takes a fiber back whose step has ended.
+  void give_idle(Fiber* fiber);
+
+  void add_suspended(Fiber* fiber, const PyThreadState* state) {
+    fiber->thread_ = this;
+    fiber->thread_state_id_ = state->id;
+    fiber->next_suspended_ = suspended_;
+    if (suspended_ != nullptr) suspended_->link_ = &fiber->next_suspended_;
+    suspended_ = fiber;
+    fiber->link_ = &suspended_;
+  }
+  static void remove_suspended(Fiber* fiber) {
+    *fiber->link_ = fiber->next_suspended_;
+    if (fiber->next_suspended_ != nullptr) fiber->next_suspended_->link_ = fiber->link_;
+    fiber->link_ = nullptr;
+    fiber->next_suspended_ = nullptr;
+  }
+  // Leaves a suspended fiber as it is for good, with all that its frames refer to.
+  static void abandon(Fiber* fiber) {
+    remove_suspended(fiber);
+    fiber->portal_ = nullptr;
+    fiber->thread_->has_abandoned_ = true;
+  }
+  // The portals of all suspended fibers, as a new list; nullptr with MemoryError set on failure.
+  PyObject* suspended_portals() const;
+
+  // False once the thread has ended; what it had suspended can never run again.
+  bool alive() const { return alive_.load(std::memory_order_acquire); }
+
+  // Portals that were dropped in another thread, to be closed in this one; take_adopted() returns
+  // a list, or an empty reference.
+  void adopt(PyObject* portal);
+  bool has_adopted() const { return adopted_ != nullptr; }
+  Ref take_adopted() { return Ref::steal(std::exchange(adopted_, nullptr)); }
+
+  core::ExceptionGlobals& exception_globals() { return exceptions_; }
+  std::size_t idle_stacks() const { return idle_stacks_.idle(); }
+
+ private:
+  struct AtThreadExit;
+  Thread() = default;
+  static Thread* create();
+  Fiber* find_current() const;
+
+  // Beyond this number, stacks go back to the system when their step ends.
+  static constexpr std::size_t most_idle = 1024;
+
+  static thread_local Thread* this_thread_;
+  core::ExceptionGlobals& exceptions_ = core::ExceptionGlobals::of_this_thread();
+  Fiber* native_ = nullptr;                     // the innermost native fiber that runs
+  GreenletFiber* running_greenlets_ = nullptr;  // a list, the latest first
+  GreenletFiber* idle_greenlets_ = nullptr;     // a list
+  core::StackPool idle_stacks_{most_idle};
+  Fiber* suspended_ = nullptr;   // a list
+  PyObject* adopted_ = nullptr;  // a list object, or nullptr
+  bool has_abandoned_ = false;
+  std::atomic<bool> alive_{true};
+};
+
+}  // namespace switchback::portal

@@ -1,0 +1,38 @@
+"""The choice of backend, as an attribute of the package that can be set."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType
+
+from . import _engine
+
+ENVIRONMENT_VARIABLE = "SWITCHBACK_BACKEND"
+
+
+class _Package(ModuleType):
+    @property
+    def backend(self) -> str:
+        return _engine.get_backend()
+
+    @backend.setter
+    def backend(self, name: str) -> None:
+        try:
+            _engine.set_backend(name)
+        except ImportError as error:
+            raise RuntimeError(
+                "the greenlet backend needs the package greenlet: 'pip install greenlet'"
+            ) from error
+
+
+def make_settable(package: str) -> None:
+    """Give a package the attribute `backend`, at first as the environment variable says."""
+    module = sys.modules[package]
+    module.__class__ = _Package
+    chosen = os.environ.get(ENVIRONMENT_VARIABLE)
+    if chosen:
+        try:
+            module.backend = chosen
+        except ValueError as error:
+            raise ValueError(f"{ENVIRONMENT_VARIABLE}: {error}") from None

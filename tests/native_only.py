@@ -1,0 +1,28 @@
+"""The tests that hold on the native backend only, each with the reason."""
+
+from __future__ import annotations
+
+_FRAMES = "greenlet hides the frames below a greenlet from those in it"
+_MEMORY = "greenlet itself does not survive a lack of memory"
+_STACKS = "is about stacks of our own"
+
+#: The start of a test's id -> why it does not hold where greenlet switches.
+NATIVE_ONLY = {
+    "test_tracing.py::test_the_frames_of_the_event_loop_are_below_those_in_a_portal": _FRAMES,
+    "test_tracing.py::test_inspect_stack_in_the_synchronous_part": _FRAMES,
+    "test_tracing.py::test_tracebacks_print_inside_a_portal": _FRAMES,
+    "test_tracing.py::test_faulthandler_dumps_a_portals_stack": _FRAMES,
+    "test_tracing.py::test_tracemalloc_traces_allocations_in_a_portal": _FRAMES,
+    "test_same_as_await.py::test_the_caller_of_await_is_on_the_stack_as_of_an_await": _FRAMES,
+    "test_isolated.py::test_script_exits_cleanly[c_functions_at_the_base_of_a_portal]": _FRAMES,
+    "test_isolated.py::test_script_exits_cleanly[frame_of_the_base_outlives_its_stack]": _FRAMES,
+    "test_isolated.py::test_script_exits_cleanly[deep_portal_resumed_by_deep_code]": (
+        "greenlet counts the recursion of each greenlet on its own"
+    ),
+    "test_isolated.py::test_script_exits_cleanly[frameworks_that_appear_in_a_step]": (
+        "is about greenlet not being imported yet"
+    ),
+    "test_out_of_memory.py": _MEMORY,
+    "test_hardening.py": _STACKS,
+    "test_life_cycle.py::test_stacks_are_given_back_and_used_again": _STACKS,
+}
