@@ -1,6 +1,6 @@
 # One command a check; each is a script in scripts/. See CONTRIBUTING.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench bench-quick cpp-test lint format types asan check clean
+.PHONY: help setup demo test bench bench-quick cpp-test lint format types asan leak torture fuzz check clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -34,6 +34,15 @@ types: ## check the types
 
 asan: ## run the tests under sanitizers, with assertions
 	@scripts/asan.sh
+
+leak: ## repeat operations and tests, and look for what they leave behind
+	@scripts/leak.sh
+
+torture: ## run parts of CPython's own suite inside portals
+	@scripts/torture.sh
+
+fuzz: ## compare random programs, run natively and through portals
+	@scripts/fuzz.sh
 
 check: lint types test ## run all that has to pass before a change is merged
 

@@ -5,8 +5,6 @@
 #include "portal/task_slot.hpp"
 #include "portal/thread.hpp"
 
-#include <cstring>
-
 namespace switchback {
 namespace {
 
@@ -106,11 +104,13 @@ PyObject* get_backend(PyObject* module, PyObject*) {
 }
 
 PyObject* set_backend(PyObject* module, PyObject* name) {
-  const char* text = PyUnicode_AsUTF8(name);
-  if (text == nullptr) return nullptr;
+  if (!PyUnicode_Check(name)) {
+    PyErr_Format(PyExc_TypeError, "the backend is a str, not %.100s", Py_TYPE(name)->tp_name);
+    return nullptr;
+  }
   ModuleState& state = state_of_module(module);
   for (int i = 0; i < 3; ++i) {
-    if (std::strcmp(text, backend_names[i]) != 0) continue;
+    if (PyUnicode_CompareWithASCIIString(name, backend_names[i]) != 0) continue;
     const auto setting = static_cast<portal::BackendSetting>(i);
     if (setting == portal::BackendSetting::greenlet && !state.greenlet.load()) return nullptr;
     state.backend = setting;
@@ -171,7 +171,7 @@ PyMethodDef methods[] = {
      "Set the function that words the message of a NoPortalError."},
     {"get_backend", get_backend, METH_NOARGS, "Return the choice of backend."},
     {"set_backend", set_backend, METH_O,
-     "Choose the backend of steps that begin from now on: 'auto', 'native' or 'greenlet'."},
+     "Choose the backend of portals that begin from now on: 'auto', 'native' or 'greenlet'."},
     {"close_suspended_portals", close_suspended_portals, METH_NOARGS,
      "Close every portal that is suspended in await_() in this thread."},
     {"idle_stacks", idle_stacks, METH_NOARGS,

@@ -27,7 +27,7 @@ from ._tree import (
 __version__ = "0.1.0"
 
 #: Which backend portals run on: "auto", "native" or "greenlet". May be set at any time, and counts
-#: for steps of portals that begin from then on.
+#: for portals whose first step begins after that.
 backend: str
 _backend.make_settable(__name__)
 del _backend

@@ -15,9 +15,9 @@ def explain_no_portal() -> str:
     if _engine.changed_frameworks() == [_engine.GREENLET]:
         return (
             "await_() was called inside a greenlet that the portal's code has started, and cannot "
-            f"suspend it, as this step of the portal runs on a stack of its own. Set "
-            f"{package_name}.backend to 'auto' or 'greenlet' before the step begins; import "
-            f"greenlet before the event loop runs; or call await_() outside of that greenlet"
+            "suspend it, as this portal has a stack of its own. Set "
+            f"{package_name}.backend to 'auto' or 'greenlet', and import greenlet, before the "
+            "portal begins; or call await_() outside of that greenlet"
         )
     found = current_task()
     if found is None:

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cassert>
 #include <cerrno>
 
 namespace switchback::core {
@@ -40,7 +39,7 @@ bool install_guard(std::byte* low) {
 
 Stack map_stack(std::size_t size) noexcept {
   size = round_to_pages(size);
-  assert(size > Stack::guard_size);
+  if (size <= Stack::guard_size) return Stack{};  // too small, or so large that it overflowed
   void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
   if (memory == MAP_FAILED) return Stack{};

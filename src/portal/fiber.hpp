@@ -72,6 +72,10 @@ class Fiber {
     return thread_ == thread && thread_state_id_ == state->id;
   }
   Thread* thread() const { return thread_; }
+  void set_thread(Thread* thread, const PyThreadState* state) {
+    thread_ = thread;
+    thread_state_id_ = state->id;
+  }
 
  protected:
   explicit Fiber(Backend backend) : backend_(backend) {}
@@ -101,6 +105,13 @@ class Fiber {
     awaited_ = nullptr;
     *exception = std::exchange(message_exception_, nullptr);
     return std::exchange(message_value_, nullptr);
+  }
+
+  // The message that set_message() left, where nobody is there to take it.
+  void drop_message() {
+    Ref::steal(std::exchange(message_value_, nullptr));
+    Ref::steal(std::exchange(message_exception_, nullptr));
+    awaited_ = nullptr;
   }
 
   bool ended() const { return ended_; }

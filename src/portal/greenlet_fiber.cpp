@@ -19,17 +19,25 @@ GreenletFiber* GreenletFiber::create(const GreenletApi& api) {
     PyErr_NoMemory();
     return nullptr;
   }
-  Ref capsule = Ref::steal(PyCapsule_New(fiber, capsule_name, nullptr));
-  Ref run = Ref::steal(capsule ? PyCFunction_New(&definition, capsule.get()) : nullptr);
-  if (run) fiber->trampoline_ = api.make(run.get());
-  if (!fiber->trampoline_) {
+  Ref capsule = Ref::steal(PyCapsule_New(fiber, capsule_name, [](PyObject* owner) {
+    delete static_cast<GreenletFiber*>(PyCapsule_GetPointer(owner, capsule_name));
+  }));
+  if (!capsule) {
     delete fiber;
     return nullptr;
   }
+  Ref run = Ref::steal(PyCFunction_New(&definition, capsule.get()));
+  if (run) fiber->trampoline_ = api.make(run.get());
+  if (!fiber->trampoline_) return nullptr;  // the capsule deletes it
+  fiber->capsule_ = std::move(capsule);
   return fiber;
 }
 
-void GreenletFiber::destroy(GreenletFiber* fiber) { delete fiber; }
+void GreenletFiber::destroy(GreenletFiber* fiber) {
+  // Dropping a trampoline that is suspended raises GreenletExit in it, which comes to an end here.
+  Ref trampoline = std::move(fiber->trampoline_);
+  Ref capsule = std::move(fiber->capsule_);
+}
 
 // greenlet gives each greenlet a context of its own. A step sees the one that it is resumed in,
 // unless it is inside a Context.run() of its own; so does native code.
@@ -43,36 +51,51 @@ PyObject* GreenletFiber::main(PyObject* capsule, PyObject*) {
 
 PyObject* GreenletFiber::run_jobs() {
   for (;;) {
+    has_job_ = false;
     arrive();
     do_job();
     raised_ = interpreter::take_raised();
+    // Somebody else has resumed the greenlet that called await_(), and the step came to its end.
+    // The next run() finds its outcome here.
+    if (resumer_ == nullptr) Py_RETURN_NONE;
     depart();
     delivered_ = true;
     // Fails when the greenlet is killed, as it is when it is dropped: then it ends.
     Ref resumed = api_.switch_to(resumer_);
     if (!resumed) return nullptr;
+    // A greenlet that the portal had started has ended, and come back to where nobody waits for it.
+    if (!has_job_) Py_RETURN_NONE;
   }
 }
 
 bool GreenletFiber::run_in_greenlet(PyThreadState* state, Thread& thread) {
-  Ref resumer = api_.current();
-  Ref resumer_context = Ref::borrow(state->context);
-  resumer_ = resumer.get();
-  resumer_context_ = resumer_context.get();
-  delivered_ = false;
-  Ref target = resumed_ ? std::move(resumed_) : Ref::borrow(trampoline_.get());
-  thread.add_running(this);
-  Ref switched = api_.switch_to(target.get());
-  thread.remove_running(this);
-  if (!delivered_) {
-    // Something else has switched here, or the greenlet that called await_() has been killed.
-    if (switched) {
-      PyErr_SetString(PyExc_RuntimeError,
-                      "a greenlet has switched to the one that waits for a portal's step; only the "
-                      "portal may do that");
+  if (resumed_ && ended()) {
+    resumed_ = Ref();
+    drop_message();
+  } else {
+    Ref resumer = api_.current();
+    Ref resumer_context = Ref::borrow(state->context);
+    resumer_ = resumer.get();
+    resumer_context_ = resumer_context.get();
+    delivered_ = false;
+    has_job_ = !resumed_;
+    Ref target = resumed_ ? std::move(resumed_) : Ref::borrow(trampoline_.get());
+    thread.add_running(this);
+    Ref switched = api_.switch_to(target.get());
+    thread.remove_running(this);
+    resumer_ = nullptr;
+    resumer_context_ = nullptr;
+    if (!delivered_) {
+      // Something else has switched here, or the greenlet that called await_() has been killed.
+      if (switched) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "a greenlet has switched to the one that waits for a portal's step; only "
+                        "the portal may do that");
+      }
+      broken_ = true;
+      fail_job();
+      return true;
     }
-    fail_job();
-    return true;
   }
   if (raised_ != nullptr) interpreter::set_raised(std::exchange(raised_, nullptr));
   return ended();
@@ -86,10 +109,19 @@ PyObject* GreenletFiber::suspend_greenlet(PyObject* trap, PyObject* awaited, PyO
   if (in_trampoline) depart();
   delivered_ = true;
   Ref switched = api_.switch_to(resumer_);
+  if (resumer_ == nullptr) {
+    // Not resumed by the portal. What was thrown is raised here, and the step goes on by itself.
+    if (switched) {
+      PyErr_SetString(PyExc_RuntimeError,
+                      "a greenlet has switched to one that waits in await_(); only the portal may "
+                      "do that");
+    }
+    *exception = interpreter::take_raised();
+    return nullptr;
+  }
   if (in_trampoline) arrive();
   PyObject* value = after_suspend(exception);
   if (!switched) {
-    // Somebody has thrown an exception into this greenlet, or dropped it.
     Py_XDECREF(value);
     Py_XSETREF(*exception, interpreter::take_raised());
     return nullptr;

@@ -25,8 +25,8 @@ class GreenletFiber : public Fiber {
 
   const GreenletApi& api() const { return api_; }
   PyObject* trampoline() const { return trampoline_.get(); }
-  // Whether the trampoline cannot run a further step: it was killed from outside.
-  bool dead() const { return !api_.active(trampoline_.get()); }
+  // Whether the trampoline cannot run a further step: it was killed, or left in the middle of one.
+  bool dead() const { return broken_ || !api_.active(trampoline_.get()); }
 
  private:
   friend class Thread;
@@ -38,12 +38,17 @@ class GreenletFiber : public Fiber {
   void depart();
 
   const GreenletApi& api_;
+  // Owns this object. Held here until destroy(), and by the trampoline's function while that runs.
+  Ref capsule_;
   Ref trampoline_;
   Ref resumed_;  // what run() switches to: the trampoline, or the greenlet that called suspend()
-  PyObject* resumer_ = nullptr;          // borrowed from run(): the greenlet that waits in it
+  // Borrowed from run(): the greenlet that waits in it; nullptr while none does.
+  PyObject* resumer_ = nullptr;
   PyObject* resumer_context_ = nullptr;  // borrowed from the same
   PyObject* raised_ = nullptr;           // owned, in transit: what ended the job
   bool delivered_ = false;               // whether run() was switched to by us
+  bool broken_ = false;                  // whether a step was abandoned
+  bool has_job_ = true;                  // whether run() has switched to the trampoline for one
   interpreter::FollowedContext context_;
   GreenletFiber* next_ = nullptr;  // in a list of the thread's: running or idle
 };

@@ -78,8 +78,7 @@ void refuse_thread(const Fiber& fiber) {
                fiber.thread()->alive() ? "" : ", which has ended");
 }
 
-// The backend for a step that begins now. A portal is not bound to one but while it is suspended in
-// await_(), so that a program that imports greenlet later goes over to it.
+// The backend for a portal whose first step begins.
 Backend choose_backend(ModuleState& state, const Thread& thread) {
   switch (state.backend) {
     case BackendSetting::native:
@@ -94,21 +93,40 @@ Backend choose_backend(ModuleState& state, const Thread& thread) {
   return thread.in_native() ? Backend::native : Backend::greenlet;
 }
 
-// An idle fiber for a step that begins, or nullptr with an exception set.
-Fiber* take_idle(ModuleState& state, Thread& thread) {
-  if (choose_backend(state, thread) == Backend::native) {
-    return thread.take_idle_stack(state.stack_settings);
+// The fiber for a step of `self` that begins, or nullptr with an exception set.
+Fiber* take_fiber(Portal* self, Thread& thread, const PyThreadState* thread_state) {
+  ModuleState& state = *self->state;
+  if (!self->started) self->backend = choose_backend(state, thread);
+  if (self->kept != nullptr) {
+    const bool usable =
+        self->kept->belongs_to(&thread, thread_state) &&
+        (self->backend == Backend::native || !static_cast<GreenletFiber*>(self->kept)->dead());
+    if (usable) return std::exchange(self->kept, nullptr);
+    release_kept(self);
   }
+  if (self->backend == Backend::native) return thread.take_idle_stack(state.stack_settings);
   return state.greenlet.load() ? thread.take_idle_greenlet(state.greenlet) : nullptr;
 }
 
+// Whether a stack of ours must never be used again. In a portal that began before the program had
+// imported greenlet, a greenlet may have been started on it, and may come back to its place there
+// at any time, were it only to be collected.
+bool is_retired(ModuleState& state, const Fiber& fiber) {
+  return fiber.backend() == Backend::native && state.backend == BackendSetting::automatic &&
+         state.environment.greenlet_loaded();
+}
+
 // Takes back a fiber whose step has ended.
-void give_idle(ModuleState& state, Thread& thread, Fiber* fiber) {
-  const bool went_over = state.backend == BackendSetting::automatic &&
-                         fiber->backend() == Backend::native && state.environment.greenlet_loaded();
-  // A greenlet that was started in the step, when greenlet had just been imported, may have kept
-  // its place on that stack: nothing else may ever use it.
-  if (!went_over) thread.give_idle(fiber);
+void give_fiber(Portal* self, Thread& thread, const PyThreadState* thread_state, Fiber* fiber) {
+  ModuleState& state = *self->state;
+  const bool keeps = self->phase != Portal::Phase::finished &&
+                     (self->backend == Backend::greenlet || state.environment.greenlet_loaded());
+  if (keeps) {
+    fiber->set_thread(&thread, thread_state);
+    self->kept = fiber;
+  } else if (!is_retired(state, *fiber)) {
+    thread.give_idle(fiber);
+  }
 }
 
 // Portals that other threads have dropped, but which only this thread can unwind.
@@ -161,7 +179,7 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
       if (!check_first_call(self, step)) return fail(result);
       job = call_target;
     }
-    fiber = take_idle(state, thread);
+    fiber = take_fiber(self, thread, thread_state);
     if (fiber == nullptr) return fail(result);
     fiber->set_job(job, self, step.argument);
   }
@@ -181,16 +199,28 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
     return PYGEN_NEXT;
   }
   const PySendResult outcome = fiber->job_result(result);
-  give_idle(state, thread, fiber);
-  if (outcome == PYGEN_NEXT) {
-    self->phase = Portal::Phase::idle;
-    return outcome;
-  }
   // A coroutine may refuse a step and live on: it was already executing, or not started and sent a
   // value.
-  const bool refused = outcome == PYGEN_ERROR && interpreter::is_unfinished_coroutine(self->target);
-  self->phase = refused ? Portal::Phase::idle : Portal::Phase::finished;
+  const bool goes_on =
+      outcome == PYGEN_NEXT ||
+      (outcome == PYGEN_ERROR && interpreter::is_unfinished_coroutine(self->target));
+  self->phase = goes_on ? Portal::Phase::idle : Portal::Phase::finished;
+  give_fiber(self, thread, thread_state, fiber);
   return outcome;
+}
+
+void release_kept(Portal* self) {
+  Fiber* fiber = std::exchange(self->kept, nullptr);
+  if (fiber == nullptr || is_retired(*self->state, *fiber)) return;
+  Thread* thread = Thread::of_this_thread();
+  if (thread == nullptr) PyErr_Clear();
+  if (thread != nullptr && fiber->thread() == thread) {
+    thread->give_idle(fiber);
+  } else if (fiber->backend() == Backend::native) {
+    StackFiber::destroy(static_cast<StackFiber*>(fiber));
+  } else {
+    GreenletFiber::destroy(static_cast<GreenletFiber*>(fiber));
+  }
 }
 
 PyObject* close_portal(Portal* self) {

@@ -24,12 +24,16 @@ struct Portal {
   PyObject* kwargs;    // likewise; may be nullptr
   // The fiber that is suspended in await_(); nullptr while the target itself is suspended.
   Fiber* fiber;
+  // In a program that uses greenlet, the fiber for the next step, which has to be that of the step
+  // before: a greenlet that the coroutine has started comes back to where it was started from.
+  Fiber* kept;
   // The tasks that were current when the running step began.
   Environment environment;
   PyObject* weak_references;
   // The framework in whose task this portal stands in place of the task's coroutine, or -1. Then
   // environment.current[framework] is that task for good.
   std::int8_t framework;
+  Backend backend;  // chosen when the first step begins
   bool calls_function;
   bool started;
   Phase phase;
@@ -48,6 +52,9 @@ Ref make_call_portal(ModuleState& state, PyObject* function, PyObject* args, PyO
 inline bool is_portal(const ModuleState& state, PyObject* object) {
   return Py_IS_TYPE(object, state.portal_type);
 }
+
+// Lets go of the fiber that a portal keeps for its next step. In any thread.
+void release_kept(Portal* self);
 
 // Closes every portal that this thread has suspended in await_(), as dropping them would. Runs
 // Python code; errors go to sys.unraisablehook.

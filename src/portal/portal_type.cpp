@@ -158,6 +158,7 @@ void dealloc(PyObject* object) {
   PyObject_GC_UnTrack(object);
   if (self->weak_references != nullptr) PyObject_ClearWeakRefs(object);
   PyTypeObject* const type = Py_TYPE(object);
+  if (self->kept != nullptr) release_kept(self);
   // A fiber that could not be unwound is leaked, with all that its frames refer to.
   if (self->fiber == nullptr) {
     Py_XDECREF(self->target);

@@ -8,7 +8,7 @@
 
 namespace switchback::portal {
 
-// Which backend steps run on: `automatic` is greenlet's if the program has imported greenlet.
+// Which backend portals run on: `automatic` is greenlet's if the program has imported greenlet.
 enum class BackendSetting { automatic, native, greenlet };
 
 struct ModuleState {

@@ -41,12 +41,11 @@ class Thread {
     return pooled != nullptr ? static_cast<StackFiber*>(pooled) : StackFiber::create(settings);
   }
   GreenletFiber* take_idle_greenlet(const GreenletApi& api);
-  // Takes a fiber back whose step has ended.
+  // Takes a fiber back whose step has ended. May run Python code, for a greenlet that is dropped.
   void give_idle(Fiber* fiber);
 
   void add_suspended(Fiber* fiber, const PyThreadState* state) {
-    fiber->thread_ = this;
-    fiber->thread_state_id_ = state->id;
+    fiber->set_thread(this, state);
     fiber->next_suspended_ = suspended_;
     if (suspended_ != nullptr) suspended_->link_ = &fiber->next_suspended_;
     suspended_ = fiber;

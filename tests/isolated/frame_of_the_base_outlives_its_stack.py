@@ -6,6 +6,9 @@ import threading
 
 from switchback import _engine
 
+if hasattr(sys, "gettotalrefcount"):
+    print("a debug build asserts that no C code gets at an incomplete frame")
+    sys.exit(77)
 frames = []
 
 

@@ -1,0 +1,574 @@
+"""Runs a program natively and through portals, and compares the traces that the two leave.
+
+The text of a program has marks where the two differ, such as ``@AWAIT(x)``: `MARKS` says what each
+stands for. Both texts have the same lines, so line numbers are compared as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import dataclasses
+import difflib
+import functools
+import gc
+import itertools
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import switchback
+from switchback import _engine
+
+#: What a mark stands for natively, and in a portal.
+MARKS = {
+    "@DEF": ("async def", "def"),
+    "@AWAIT(": ("await (", "await_("),
+    "@CALL(": ("await (", "("),
+    "@WITH(": ("async with (", "with async_context("),
+    "@FOR": ("async for", "for"),
+    "@ITER(": ("(", "async_iter("),
+    "@CLOSE(": ("aclose(", "close("),
+    "@EACH(": ("await h.each_natively(", "h.each_in_portal("),
+    "@RUN(": ("await h.run_natively(", "contextvars.copy_context().run("),
+    "@COROUTINE(": ("h.coroutine(", "h.portal("),
+    "@MANAGER": ("contextlib.asynccontextmanager", "contextlib.contextmanager"),
+    "@ENTER(": ("async with (", "with ("),
+}
+
+#: 3.11 drops the frames below a coroutine that is thrown into while it handles an exception.
+KEEPS_TRACEBACKS = sys.version_info >= (3, 12)
+
+#: More calls than this end a program.
+FUEL = 150
+
+V0: contextvars.ContextVar[int] = contextvars.ContextVar("V0", default=0)
+V1: contextvars.ContextVar[int] = contextvars.ContextVar("V1", default=0)
+
+
+@dataclasses.dataclass
+class Case:
+    """A set of programs that run concurrently, and what their driver does to them."""
+
+    text: str
+    #: For each program: the function, the kind of portal it has, and which context it runs in.
+    roots: list[tuple[str, int, int]]
+    #: For each step: the program, the action, its argument.
+    steps: list[tuple[int, str, int]]
+
+    def source(self, way: int) -> str:
+        text = self.text
+        for mark, meanings in MARKS.items():
+            text = text.replace(mark, meanings[way])
+        return text
+
+    def script(self) -> str:
+        """A script that repeats this case; it needs this directory on PYTHONPATH."""
+        return (
+            f"import worlds\n\ncase = worlds.Case(\n    text='''\\\n{self.text}''',\n"
+            f"    roots={self.roots!r},\n    steps={self.steps!r},\n)\n"
+            "print(worlds.difference(case) or 'no difference')\n"
+        )
+
+
+class E1(Exception):
+    pass
+
+
+class E2(E1):
+    pass
+
+
+class Base(BaseException):
+    """Like KeyboardInterrupt: no Exception."""
+
+
+class OutOfFuel(BaseException):
+    pass
+
+
+ERRORS: list[type[BaseException]] = [
+    E1,
+    E2,
+    KeyError,
+    asyncio.CancelledError,
+    Base,
+    GeneratorExit,
+    RuntimeError,
+]
+
+# What programs use, natively as in a portal; its frames are part of tracebacks.
+PRELUDE = '''
+class Awaitable:
+    """Suspends once, through a generator."""
+
+    def __init__(self, world, value):
+        self.world, self.value = world, value
+
+    def __await__(self):
+        if self.world.dropping:
+            self.world.note("not suspended", self.value)
+            return -1
+        sent = yield self.value
+        self.world.note("sent", sent)
+        return sent
+
+
+@types.coroutine
+def generator(world, value):
+    if world.dropping:
+        world.note("not suspended", value)
+        return -1
+    try:
+        sent = yield value
+    except E1 as error:
+        world.note("generator got", type(error).__name__)
+        raise
+    finally:
+        world.note("generator done", value)
+    world.note("sent", sent)
+    return sent
+
+
+class Iterator:
+    """Suspends once; can neither be sent to nor thrown into."""
+
+    def __init__(self, world, value):
+        self.world, self.value, self.done = world, value, False
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.done or self.world.dropping:
+            self.world.note("iterator ends", self.value)
+            raise StopIteration(self.value)
+        self.done = True
+        return self.value
+
+
+class FullIterator(Iterator):
+    """Has all the methods, and may answer a throw by suspending again."""
+
+    def send(self, value):
+        self.world.note("iterator sent", value)
+        return self.__next__()
+
+    def throw(self, kind, value=None, traceback=None):
+        error = kind if isinstance(kind, BaseException) else value
+        name = type(error).__name__ if error is not None else kind.__name__
+        self.world.note("iterator thrown", name)
+        if isinstance(error, E2) and not self.world.dropping:
+            return -self.value
+        if isinstance(error, KeyError):
+            raise StopIteration(self.value)
+        try:
+            raise error if error is not None else kind
+        finally:
+            del error, kind, value, traceback  # what is raised would hold itself
+
+    def close(self):
+        self.world.note("iterator closed", self.value)
+
+
+class Manager:
+    def __init__(self, world, value, suspends, swallows):
+        self.world, self.value, self.suspends, self.swallows = world, value, suspends, swallows
+
+    def __enter__(self):
+        self.world.note("enter", self.value)
+        return self.value
+
+    def __exit__(self, kind, error, traceback):
+        self.world.note("exit", self.value, self.world.describe(error), self.world.handled())
+        return self.swallows and isinstance(error, E1)
+
+    async def __aenter__(self):
+        if self.suspends & 1:
+            await Awaitable(self.world, self.value)
+        return self.__enter__()
+
+    async def __aexit__(self, kind, error, traceback):
+        if self.suspends & 2:
+            await Awaitable(self.world, self.value)
+        return self.__exit__(kind, error, traceback)
+
+
+class Deleted:
+    def __init__(self, world, value):
+        self.world, self.value = world, value
+
+    def __del__(self):
+        self.world.deleted(self.value)
+'''
+
+
+def describe(
+    error: BaseException | None, contexts: bool = True, known: tuple[int, ...] = ()
+) -> Any:
+    """All that a program can see of an exception."""
+    if error is None:
+        return None
+    if id(error) in known:
+        return "cycle"
+    if len(known) > 6:
+        return "..."
+    if isinstance(error, GeneratorExit):
+        # Closing a coroutine natively raises one in each of its frames, innermost first; all
+        # synchronous frames of a portal share one.
+        return "GeneratorExit"
+    known = (*known, id(error))
+    frames = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if code.co_filename in ("<program>", "<prelude>") and (contexts or KEEPS_TRACEBACKS):
+            frames.append(f"{code.co_name}:{traceback.tb_lineno}")
+        traceback = traceback.tb_next
+    return (
+        type(error).__name__,
+        # A generator that awaits is an async generator natively.
+        repr(error.args).replace("async generator", "generator"),
+        " ".join(frames),
+        ("cause", describe(error.__cause__, contexts, known)) if error.__cause__ else None,
+        ("context", describe(error.__context__, contexts, known))
+        if contexts and error.__context__
+        else None,
+        error.__suppress_context__,
+    )
+
+
+class World:
+    """One run of a case: `h` in the text of programs."""
+
+    def __init__(self, way: int) -> None:
+        self.way = way
+        self.events: list[Any] = []
+        self.dropping = self.throwing = 0
+        # What is thrown into nested coroutines passes the exceptions that the outer ones handle by:
+        # natively they are out of sight in the inner ones, and replace what those have noted as
+        # the context. To synchronous frames they are what they are for any call.
+        self.thrown = False
+        self.closed = False
+        self.gone: list[int] = []
+        self.fuel = FUEL
+        self.slots: list[Any] = [None] * 3
+        self.stepped: set[int] = set()
+
+    def note(self, *what: Any) -> None:
+        self.events.append(what)
+
+    @contextlib.contextmanager
+    def drops(self, really: bool = True) -> Iterator[None]:
+        """Nothing suspends meanwhile; from now on, when locals go is not compared."""
+        self.dropping += really
+        self.thrown |= really
+        self.closed |= really
+        try:
+            yield
+        finally:
+            self.dropping -= really
+
+    def deleted(self, value: int) -> None:
+        # The GeneratorExit that all frames of a portal share holds them for as long as it lives.
+        if self.closed or (self.thrown and not KEEPS_TRACEBACKS):
+            self.gone.append(value)
+        else:
+            self.note("deleted", value)
+
+    def enter(self, name: str) -> None:
+        self.note("enter", name)
+        self.fuel -= 1
+        if self.fuel < 0:
+            raise OutOfFuel
+
+    def error(self, kind: int, value: int) -> BaseException:
+        return ERRORS[kind % len(ERRORS)](value)
+
+    def trap(self, kind: int, value: int) -> Any:
+        return TRAPS[kind % len(TRAPS)](self, value)
+
+    # What programs look at.
+
+    def handled(self) -> Any:
+        # Natively a step that throws does not show what the outer coroutines are handling.
+        return None if self.throwing or self.dropping else self.describe(sys.exc_info()[1])
+
+    def describe(self, error: BaseException | None) -> Any:
+        return describe(error, not self.thrown)
+
+    def look(self, name: str) -> None:
+        """Notes the exception being handled, the context variables, and the callers."""
+        frame: types.FrameType | None = sys._getframe(1)
+        names: list[str] = []
+        # Natively, what is thrown or closed does not always pass through the frames on the way.
+        while frame is not None and not self.throwing and not self.dropping:
+            if frame.f_code.co_filename in ("<program>", "<prelude>"):
+                names.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
+            frame = frame.f_back
+        self.note("look", name, self.handled(), V0.get(), V1.get(), " ".join(names))
+
+    def caught(self, name: str, error: BaseException) -> None:
+        self.note("caught", name, self.describe(error))
+
+    # Calls from C in a portal, and loops that do the same natively.
+
+    def each_in_portal(self, by: int, function: Callable[..., Any]) -> Any:
+        values = [2, 1]
+        match by % 5:
+            case 0:
+                return list(map(function, values))
+            case 1:
+                sorted(values, key=function_of_order(function))
+            case 2:
+                functools.reduce(lambda _, value: function(value), values, None)
+            case 3:
+                return Reading(function, 2).value
+            case 4:
+                return sum(function(value) or 0 for value in values[:0]) + len(
+                    list(itertools.starmap(function, [(2,), (1,)]))
+                )
+        return None
+
+    async def each_natively(self, by: int, function: Callable[..., Any]) -> Any:
+        if by % 5 == 3:
+            return await function(2)
+        results = [await function(2), await function(1)]
+        return {0: results, 4: 2}.get(by % 5)
+
+    # Private contexts.
+
+    @types.coroutine
+    def run_natively(self, function: Callable[..., Any]) -> Any:
+        context = contextvars.copy_context()
+        coroutine = function()
+        step, argument = coroutine.send, None
+        try:
+            while True:
+                try:
+                    trap = context.run(step, argument)
+                except StopIteration as stop:
+                    return stop.value
+                try:
+                    argument = yield trap
+                    step = coroutine.send
+                except BaseException as thrown:
+                    argument = thrown
+                    step = coroutine.throw
+        finally:
+            del coroutine, step, argument  # what is thrown would hold itself
+
+    # Coroutines that programs step by hand; in a portal each has a portal of its own.
+
+    def coroutine(self, function: Callable[..., Any]) -> Any:
+        return function()
+
+    def portal(self, function: Callable[..., Any]) -> Any:
+        if function.__code__.co_flags & 0x80:
+            return _engine.open_portal(function())
+        return _engine.open_call_portal(function, ())
+
+    def keep(self, slot: int, coroutine: Any) -> None:
+        self.drop(slot)
+        self.slots[slot] = coroutine
+        self.stepped.discard(slot)
+
+    def drop(self, slot: int) -> None:
+        with self.drops():
+            self.slots[slot] = None
+        self.note("dropped", slot)
+
+    def take(self, slot: int) -> Any:
+        """What is kept in the slot, to be awaited; it stays there."""
+        if self.slots[slot] is None or slot in self.stepped:
+            return Nothing()
+        self.stepped.add(slot)
+        return self.slots[slot]
+
+    def by_hand(self, slot: int, action: str, argument: int) -> None:
+        if self.slots[slot] is not None:
+            if slot not in self.stepped and action == "throw":
+                action, argument = "send", 0  # the traceback of a coroutine shows where it starts
+            self.stepped.add(slot)
+            kept = [self.slots[slot]]
+            self.note("by hand", slot, action, self.step(kept[0], action, argument))
+            if self.slots[slot] is not kept[0]:  # it has dropped itself
+                with self.drops():
+                    kept.clear()
+
+    # The driver.
+
+    def step(self, coroutine: Any, action: str, argument: int) -> Any:
+        """One step of a coroutine; returns what came of it, for the trace."""
+        # A coroutine that awaits while it is being closed gets an error natively in each of its
+        # frames. Synchronous frames cannot be closed one by one, so only the outermost gets it.
+        closes = action == "close" or (
+            action == "throw" and ERRORS[argument % len(ERRORS)] is GeneratorExit
+        )
+        with self.drops(closes):
+            self.throwing += action != "send"
+            self.thrown |= action != "send"
+            try:
+                match action:
+                    case "send":
+                        return "trap", coroutine.send(argument or None)
+                    case "throw":
+                        return "trap", coroutine.throw(self.error(argument, argument))
+                    case _:
+                        return "closed", coroutine.close()
+            except StopIteration as stop:
+                return "returned", stop.value
+            except BaseException as error:
+                return "raised", self.describe(error)
+            finally:
+                self.throwing -= action != "send"
+
+    def root(self, function: Callable[..., Any], kind: int) -> Any:
+        if self.way == 0:
+            return function() if kind == 0 else self.await_natively(function)
+        is_async = bool(function.__code__.co_flags & 0x80)
+        if kind == 0:
+            return self.portal(function)
+        if is_async:
+            return switchback.with_portal_run(function)
+        return switchback.with_portal_run_sync(function)
+
+    async def await_natively(self, function: Callable[..., Any]) -> Any:
+        return await function()
+
+    def drive(self, case: Case, names: dict[str, Any]) -> None:
+        programs: list[Any] = [self.root(names[name], kind) for name, kind, _ in case.roots]
+        shared = contextvars.copy_context()
+        contexts = [
+            [shared, contextvars.copy_context(), None][choice] for _, _, choice in case.roots
+        ]
+        fresh = set(range(len(programs)))
+
+        def step(index: int, action: str, argument: int) -> None:
+            program, context = programs[index], contexts[index]
+            if action == "drop":
+                with self.drops():
+                    programs[index] = None
+                    if context is None:
+                        del program
+                    else:
+                        holder = [program]
+                        del program
+                        context.run(holder.clear)
+                self.note("program dropped", index)
+                return
+            if index in fresh:
+                fresh.discard(index)
+                if action != "close":
+                    action, argument = "send", 0
+            run = context.run if context is not None else lambda f, *args: f(*args)
+            outcome = run(self.step, program, action, argument)
+            seen = (context[V0] if context and V0 in context else None, V0.get(), self.handled())
+            self.note("program", index, action, outcome, seen)
+            if outcome[0] != "trap":
+                programs[index] = None
+
+        for index, action, argument in case.steps:
+            if programs[index] is not None:
+                step(index, action, argument)
+        for index in range(len(programs)):
+            for _ in range(12):
+                if programs[index] is None:
+                    break
+                step(index, "send", index + 1)
+        for index in range(len(programs)):
+            if programs[index] is not None:
+                step(index, "drop", 0)
+        for slot in range(len(self.slots)):
+            self.drop(slot)
+
+
+class Nothing:
+    def __await__(self) -> Any:
+        return iter(())
+
+
+class Reading:
+    """A property that calls a function."""
+
+    def __init__(self, function: Callable[..., Any], argument: int) -> None:
+        self.function, self.argument = function, argument
+
+    @property
+    def value(self) -> Any:
+        return self.function(self.argument)
+
+
+def function_of_order(function: Callable[..., Any]) -> Callable[[int], int]:
+    def key(value: int) -> int:
+        function(value)
+        return value
+
+    return key
+
+
+_prelude: dict[str, Any] = {
+    "types": types,
+    "E1": E1,
+    "E2": E2,
+}
+exec(compile(PRELUDE, "<prelude>", "exec"), _prelude)
+TRAPS = [_prelude[name] for name in ("Awaitable", "generator", "Iterator", "FullIterator")]
+
+NAMES = {
+    **_prelude,
+    "Base": Base,
+    "CancelledError": asyncio.CancelledError,
+    "OutOfFuel": OutOfFuel,
+    "V0": V0,
+    "V1": V1,
+    "contextvars": contextvars,
+    "contextlib": contextlib,
+    "gc": gc,
+    "await_": switchback.await_,
+    "async_context": switchback.async_context,
+    "async_iter": switchback.async_iter,
+}
+
+
+def run(case: Case, way: int) -> list[Any]:
+    """The trace of a case: natively where `way` is 0, else in portals."""
+    world = World(way)
+    names = NAMES | {"h": world}
+    exec(compile(case.source(way), "<program>", "exec"), names)
+
+    def unraisable(args: Any) -> None:
+        world.note("unraisable", world.describe(args.exc_value))
+
+    hook, sys.unraisablehook = sys.unraisablehook, unraisable
+    gc.disable()
+    gc.freeze()  # what is older is nothing to look through in each collection
+    try:
+        contextvars.Context().run(world.drive, case, names)
+        ended = len(world.events)
+        names.clear()
+        gc.collect()
+        world.events += [("gone", value) for value in world.gone]
+        # In which order a cycle goes is the collector's affair.
+        world.events[ended:] = sorted(world.events[ended:], key=repr)
+    finally:
+        sys.unraisablehook = hook
+    # What goes together goes in some order: frames and generators let go of things in their own.
+    trace: list[Any] = []
+    for _, group in itertools.groupby(world.events, key=lambda event: event[0] == "deleted"):
+        events = list(group)
+        trace += sorted(events) if events[0][0] == "deleted" else events
+    return trace
+
+
+def difference(case: Case) -> str | None:
+    """How the traces of a case differ, or None if they do not."""
+    native, portal = (list(map(repr, run(case, way))) for way in (0, 1))
+    if native == portal:
+        return None
+    return "\n".join(difflib.unified_diff(native, portal, "native", "in portals", "", "", 4, ""))

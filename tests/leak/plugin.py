@@ -1,0 +1,126 @@
+"""A plugin of pytest that repeats every test and fails those that leave more behind each time.
+
+Usage: PYTHONPATH=tests/leak pytest -p plugin [--leak-runs N] TESTS
+
+As the first runs fill caches, a test leaks if objects (on a debug build of Python: references)
+become more in every one of the later runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import sys
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+#: How much may be added in one run: references come and go with free lists and caches.
+TOLERANCE = {"objects": 0, "references": 5, "portals": 0}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("leaks")
+    group.addoption("--leak-runs", type=int, default=3, help="how often to run at least")
+    group.addoption("--leak-most-runs", type=int, default=7, help="how often to run at most")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(LeakCheck(config), "leakcheck")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.pluginmanager.unregister(name="leakcheck")
+
+
+def measure() -> dict[str, int]:
+    for _ in range(3):
+        gc.collect()
+    objects = gc.get_objects()
+    counts = {
+        "objects": len(objects),
+        "portals": sum(type(item).__name__ == "Portal" for item in objects),
+    }
+    del objects
+    total = getattr(sys, "gettotalrefcount", None)
+    if total is not None:
+        counts["references"] = total()
+    return counts
+
+
+def growth(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    grown = {name: after[name] - before[name] for name in before}
+    return {name: count for name, count in grown.items() if count > TOLERANCE[name]}
+
+
+def forget_tracebacks(item: pytest.Item) -> None:
+    """Empty the exceptions that a test has for parameters: each time raised, they get longer."""
+    parameters = list(getattr(getattr(item, "callspec", None), "params", {}).values())
+    while parameters:
+        parameter = parameters.pop()
+        if isinstance(parameter, (list, tuple)):
+            parameters.extend(parameter)
+        elif isinstance(parameter, BaseException):
+            parameter.__traceback__ = parameter.__context__ = parameter.__cause__ = None
+
+
+class LeakCheck:
+    def __init__(self, config: pytest.Config) -> None:
+        self._runs = config.getoption("--leak-runs")
+        self._most_runs = config.getoption("--leak-most-runs")
+        self._leaking: list[tuple[str, dict[str, int]]] = []
+        self._checked = 0
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if hasattr(sys, "gettotalrefcount"):
+            # Extensions that are not built for it count no references, on one side only.
+            items[:] = [item for item in items if "uvloop" not in item.name]
+
+    def pytest_collection_finish(self) -> None:
+        # Hypothesis looks for references to Trio's random numbers, and finds none once frozen.
+        with contextlib.suppress(ImportError):
+            import hypothesis  # noqa: F401
+        gc.collect()
+        gc.freeze()  # what is there already need not be looked at after each run
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        reports, leak = self._repeat(item)
+        for report in reports:
+            if leak and report.when == "call" and report.passed:
+                report.outcome = "failed"
+                report.longrepr = f"leaks with each run: {leak}"
+                self._leaking.append((item.nodeid, leak))
+            item.ihook.pytest_runtest_logreport(report=report)
+        item.session._setupstate.teardown_exact(nextitem)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    def _repeat(self, item: pytest.Item) -> tuple[list[pytest.TestReport], dict[str, int]]:
+        """Run a test until it has not grown; return its last reports and what it has leaked."""
+        before: dict[str, int] | None = None
+        leak: dict[str, int] = {}
+        for run in range(self._most_runs):
+            if run:
+                item._initrequest()
+            # As if another of its module followed, so that the module's fixtures stay.
+            reports = runtestprotocol(item, nextitem=item.parent, log=False)
+            if not all(report.passed for report in reports):
+                return reports, {}
+            forget_tracebacks(item)
+            after = measure()
+            if run >= self._runs - 1:
+                assert before is not None
+                leak = growth(before, after)
+                if not leak:
+                    break
+            before = after
+        self._checked += 1
+        return reports, leak
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        terminalreporter.section("leaks")
+        for name, leak in self._leaking:
+            terminalreporter.write_line(f"{name}: {leak}")
+        terminalreporter.write_line(f"{len(self._leaking)} of {self._checked} tests leak")
