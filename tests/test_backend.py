@@ -430,6 +430,38 @@ def test_the_environment_variable_without_greenlet():
     assert "pip install greenlet" in last
 
 
+@pytest.mark.xfail(strict=True, reason="stacks used after the import of greenlet are not reused")
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are new in 3.12")
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
+def test_memory_of_eager_portals_under_one_that_began_natively():
+    """They begin in the middle of its step, on native; their stacks are reused."""
+    check_child("""
+        def call():
+            await_(asyncio.sleep(0))
+
+        async def child():
+            await with_portal_run_sync(call)
+
+        def pages():
+            with open("/proc/self/statm") as file:
+                return int(file.read().split()[0])
+
+        async def main():
+            asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+            await ensure_portal()
+            import greenlet
+
+            before = None
+            for count in range(300):
+                if count == 100:
+                    before = pages()
+                await asyncio.create_task(child())
+            assert pages() - before < 20 * 2000, pages() - before
+
+        asyncio.run(main())
+    """)
+
+
 # await_() inside greenlets of the program
 
 

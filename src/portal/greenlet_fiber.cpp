@@ -10,6 +10,12 @@ namespace {
 
 constexpr char capsule_name[] = "switchback.GreenletFiber";
 
+void refuse_switch() {
+  PyErr_SetString(
+      PyExc_RuntimeError,
+      "a greenlet has switched to one that waits in await_(); only the portal may do that");
+}
+
 }  // namespace
 
 GreenletFiber* GreenletFiber::create(const GreenletApi& api) {
@@ -102,6 +108,13 @@ bool GreenletFiber::run_in_greenlet(PyThreadState* state, Thread& thread) {
 }
 
 PyObject* GreenletFiber::suspend_greenlet(PyObject* trap, PyObject* awaited, PyObject** exception) {
+  if (resumer_ == nullptr) {
+    // Somebody else has resumed this step, and it awaits again.
+    Py_DECREF(trap);
+    refuse_switch();
+    *exception = interpreter::take_raised();
+    return nullptr;
+  }
   before_suspend(trap, awaited);
   resumed_ = api_.current();
   // A greenlet that the portal's code has started has a context of its own, whatever it is.
@@ -111,11 +124,7 @@ PyObject* GreenletFiber::suspend_greenlet(PyObject* trap, PyObject* awaited, PyO
   Ref switched = api_.switch_to(resumer_);
   if (resumer_ == nullptr) {
     // Not resumed by the portal. What was thrown is raised here, and the step goes on by itself.
-    if (switched) {
-      PyErr_SetString(PyExc_RuntimeError,
-                      "a greenlet has switched to one that waits in await_(); only the portal may "
-                      "do that");
-    }
+    if (switched) refuse_switch();
     *exception = interpreter::take_raised();
     return nullptr;
   }

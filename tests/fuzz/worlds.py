@@ -400,6 +400,7 @@ class World:
             if self.slots[slot] is not kept[0]:  # it has dropped itself
                 with self.drops():
                     kept.clear()
+            kept.clear()
 
     # The driver.
 
@@ -427,6 +428,7 @@ class World:
                 return "raised", self.describe(error)
             finally:
                 self.throwing -= action != "send"
+                del coroutine  # tracebacks may hold this frame
 
     def root(self, function: Callable[..., Any], kind: int) -> Any:
         if self.way == 0:
@@ -466,8 +468,11 @@ class World:
                 fresh.discard(index)
                 if action != "close":
                     action, argument = "send", 0
-            run = context.run if context is not None else lambda f, *args: f(*args)
-            outcome = run(self.step, program, action, argument)
+            if context is None:
+                outcome = self.step(program, action, argument)
+            else:
+                outcome = context.run(self.step, program, action, argument)
+            del program  # tracebacks may hold this frame
             seen = (context[V0] if context and V0 in context else None, V0.get(), self.handled())
             self.note("program", index, action, outcome, seen)
             if outcome[0] != "trap":
@@ -551,6 +556,8 @@ def run(case: Case, way: int) -> list[Any]:
     try:
         contextvars.Context().run(world.drive, case, names)
         ended = len(world.events)
+        with world.drops():
+            gc.collect()
         names.clear()
         gc.collect()
         world.events += [("gone", value) for value in world.gone]
