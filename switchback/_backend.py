@@ -30,6 +30,7 @@ def make_settable(package: str) -> None:
     """Give a package the attribute `backend`, at first as the environment variable says."""
     module = sys.modules[package]
     module.__class__ = _Package
+    assert isinstance(module, _Package)
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)
     if chosen:
         try:

@@ -231,8 +231,8 @@ def describe(
             frames.append(f"{code.co_name}:{traceback.tb_lineno}")
         traceback = traceback.tb_next
     return (
-        type(error).__name__,
         # A generator that awaits is an async generator natively.
+        type(error).__name__.replace("StopAsyncIteration", "StopIteration"),
         repr(error.args).replace("async generator", "generator"),
         " ".join(frames),
         ("cause", describe(error.__cause__, contexts, known)) if error.__cause__ else None,
@@ -241,6 +241,16 @@ def describe(
         else None,
         error.__suppress_context__,
     )
+
+
+def in_generator(frame: types.FrameType | None) -> bool:
+    """Whether this is in one of the generators that may be dropped by those who use them."""
+    while frame is not None:
+        code = frame.f_code
+        if code.co_filename == "<program>" and code.co_name[0] != "p":
+            return code.co_name[0] in "ga"
+        frame = frame.f_back
+    return False
 
 
 class World:
@@ -255,13 +265,18 @@ class World:
         # the context. To synchronous frames they are what they are for any call.
         self.thrown = False
         self.closed = False
-        self.gone: list[int] = []
+        # What happens where locals go after something was closed: the GeneratorExit that all frames
+        # of a portal share holds them for as long as it lives, so when is not compared.
+        self.gone: list[Any] = []
         self.fuel = FUEL
         self.slots: list[Any] = [None] * 3
         self.stepped: set[int] = set()
 
     def note(self, *what: Any) -> None:
-        self.events.append(what)
+        if self.closed and in_generator(sys._getframe(1)):
+            self.gone.append(what)
+        else:
+            self.events.append(what)
 
     @contextlib.contextmanager
     def drops(self, really: bool = True) -> Iterator[None]:
@@ -275,9 +290,8 @@ class World:
             self.dropping -= really
 
     def deleted(self, value: int) -> None:
-        # The GeneratorExit that all frames of a portal share holds them for as long as it lives.
         if self.closed or (self.thrown and not KEEPS_TRACEBACKS):
-            self.gone.append(value)
+            self.gone.append(("deleted", value))
         else:
             self.note("deleted", value)
 
@@ -560,7 +574,7 @@ def run(case: Case, way: int) -> list[Any]:
             gc.collect()
         names.clear()
         gc.collect()
-        world.events += [("gone", value) for value in world.gone]
+        world.events += [("gone", *what) for what in world.gone]
         # In which order a cycle goes is the collector's affair.
         world.events[ended:] = sorted(world.events[ended:], key=repr)
     finally:
