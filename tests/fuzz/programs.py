@@ -51,7 +51,7 @@ class Writer:
         self.lines.append("    " * depth + line)
 
     def program(self) -> Case:
-        count = 2 + self.below(6)
+        count = 1 + self.below(7)
         self.kinds = [self.pick(KINDS) for _ in range(count)]
         self.kinds[0] = self.pick("sssc")
         for index in range(count):

@@ -58,6 +58,11 @@ class Case:
     #: For each step: the program, the action, its argument.
     steps: list[tuple[int, str, int]]
 
+    @property
+    def nested(self) -> bool:
+        """Whether functions call each other."""
+        return self.text.count("h.enter(") > 1
+
     def source(self, way: int) -> str:
         text = self.text
         for mark, meanings in MARKS.items():
@@ -209,7 +214,7 @@ class Deleted:
 
 
 def describe(
-    error: BaseException | None, contexts: bool = True, known: tuple[int, ...] = ()
+    error: BaseException | None, contexts: bool, frames: bool, known: tuple[int, ...] = ()
 ) -> Any:
     """All that a program can see of an exception."""
     if error is None:
@@ -223,20 +228,20 @@ def describe(
         # synchronous frames of a portal share one.
         return "GeneratorExit"
     known = (*known, id(error))
-    frames = []
+    names = []
     traceback = error.__traceback__
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        if code.co_filename in ("<program>", "<prelude>") and (contexts or KEEPS_TRACEBACKS):
-            frames.append(f"{code.co_name}:{traceback.tb_lineno}")
+        if code.co_filename in ("<program>", "<prelude>") and frames:
+            names.append(f"{code.co_name}:{traceback.tb_lineno}")
         traceback = traceback.tb_next
     return (
         # A generator that awaits is an async generator natively.
         type(error).__name__.replace("StopAsyncIteration", "StopIteration"),
         repr(error.args).replace("async generator", "generator"),
-        " ".join(frames),
-        ("cause", describe(error.__cause__, contexts, known)) if error.__cause__ else None,
-        ("context", describe(error.__context__, contexts, known))
+        " ".join(names),
+        ("cause", describe(error.__cause__, contexts, frames, known)) if error.__cause__ else None,
+        ("context", describe(error.__context__, contexts, frames, known))
         if contexts and error.__context__
         else None,
         error.__suppress_context__,
@@ -256,24 +261,25 @@ def in_generator(frame: types.FrameType | None) -> bool:
 class World:
     """One run of a case: `h` in the text of programs."""
 
-    def __init__(self, way: int) -> None:
+    def __init__(self, way: int, nested: bool) -> None:
         self.way = way
+        self.nested = nested
         self.events: list[Any] = []
         self.dropping = self.throwing = 0
         # What is thrown into nested coroutines passes the exceptions that the outer ones handle by:
         # natively they are out of sight in the inner ones, and replace what those have noted as
         # the context. To synchronous frames they are what they are for any call.
         self.thrown = False
-        self.closed = False
-        # What happens where locals go after something was closed: the GeneratorExit that all frames
-        # of a portal share holds them for as long as it lives, so when is not compared.
+        # What happens where locals go after something was thrown or closed. They go with what holds
+        # them: the contexts that natively are replaced, or the GeneratorExit that all frames of a
+        # portal share. So when that is, is not compared.
         self.gone: list[Any] = []
         self.fuel = FUEL
         self.slots: list[Any] = [None] * 3
         self.stepped: set[int] = set()
 
     def note(self, *what: Any) -> None:
-        if self.closed and in_generator(sys._getframe(1)):
+        if self.thrown and in_generator(sys._getframe(1)):
             self.gone.append(what)
         else:
             self.events.append(what)
@@ -283,14 +289,13 @@ class World:
         """Nothing suspends meanwhile; from now on, when locals go is not compared."""
         self.dropping += really
         self.thrown |= really
-        self.closed |= really
         try:
             yield
         finally:
             self.dropping -= really
 
     def deleted(self, value: int) -> None:
-        if self.closed or (self.thrown and not KEEPS_TRACEBACKS):
+        if self.thrown:
             self.gone.append(("deleted", value))
         else:
             self.note("deleted", value)
@@ -314,7 +319,11 @@ class World:
         return None if self.throwing or self.dropping else self.describe(sys.exc_info()[1])
 
     def describe(self, error: BaseException | None) -> Any:
-        return describe(error, not self.thrown)
+        return describe(
+            error,
+            contexts=not (self.thrown and self.nested),
+            frames=not self.thrown or KEEPS_TRACEBACKS,
+        )
 
     def look(self, name: str) -> None:
         """Notes the exception being handled, the context variables, and the callers."""
@@ -557,7 +566,7 @@ NAMES = {
 
 def run(case: Case, way: int) -> list[Any]:
     """The trace of a case: natively where `way` is 0, else in portals."""
-    world = World(way)
+    world = World(way, nested=case.nested)
     names = NAMES | {"h": world}
     exec(compile(case.source(way), "<program>", "exec"), names)
 
