@@ -51,7 +51,8 @@ class Writer:
         self.lines.append("    " * depth + line)
 
     def program(self) -> Case:
-        count = 1 + self.below(7)
+        # Alone, a function sees all of what is thrown into it.
+        count = 1 if self.below(5) == 0 else 2 + self.below(6)
         self.kinds = [self.pick(KINDS) for _ in range(count)]
         self.kinds[0] = self.pick("sssc")
         for index in range(count):
@@ -64,7 +65,8 @@ class Writer:
         steps = []
         for _ in range(self.below(16)):
             action = self.pick(["send"] * 9 + ["throw"] * 6 + ["close", "close", "drop"])
-            steps.append((self.below(len(roots)), action, self.below(8)))
+            context = self.pick([0, 0, 0, 0, 1, 2, 2, 3])
+            steps.append((self.below(len(roots)), action, self.below(8), context))
         return Case("\n".join(self.lines) + "\n", roots, steps)
 
     def callees(self, index: int, kinds: str) -> list[str]:
@@ -133,7 +135,9 @@ class Writer:
     def do_trap(self, depth, name, kind, index, inside) -> None:
         if kind == "g":
             return self.do_note(depth, name, kind, index, inside)
-        trap = f"h.trap({self.below(4)}, {self.below(50)})"
+        # What cannot be thrown into leaves more to the one who awaits.
+        trap = f"h.trap({self.pick([0, 1, 2, 3, 2] if 'except' in inside else [0, 1, 2, 3])}, "
+        trap += f"{self.below(50)})"
         self.emit(depth, f"x = {self.awaited(kind, trap)}")
         return None
 
@@ -194,6 +198,8 @@ class Writer:
             )
         self.emit(depth, f"x = {call}")
         self.emit(depth, f"h.note({name!r}, 'called', repr(x))")
+        if call.startswith("@RUN"):
+            self.emit(depth, f"h.look({name!r})")
         return None
 
     def do_hand(self, depth, name, kind, index, inside) -> None:

@@ -55,8 +55,9 @@ class Case:
     text: str
     #: For each program: the function, the kind of portal it has, and which context it runs in.
     roots: list[tuple[str, int, int]]
-    #: For each step: the program, the action, its argument.
-    steps: list[tuple[int, str, int]]
+    #: For each step: the program, the action, its argument, and where not zero the context, if it
+    #: is another than that of the program.
+    steps: list[tuple[int, str, int, int]]
 
     @property
     def nested(self) -> bool:
@@ -472,10 +473,12 @@ class World:
         contexts = [
             [shared, contextvars.copy_context(), None][choice] for _, _, choice in case.roots
         ]
+        other = contextvars.copy_context()
+        other.run(V0.set, 77)
         fresh = set(range(len(programs)))
 
-        def step(index: int, action: str, argument: int) -> None:
-            program, context = programs[index], contexts[index]
+        def step(index: int, action: str, argument: int, choice: int = 0) -> None:
+            program, context = programs[index], [contexts[index], shared, other, None][choice]
             if action == "drop":
                 with self.drops():
                     programs[index] = None
@@ -501,9 +504,9 @@ class World:
             if outcome[0] != "trap":
                 programs[index] = None
 
-        for index, action, argument in case.steps:
+        for index, action, argument, choice in case.steps:
             if programs[index] is not None:
-                step(index, action, argument)
+                step(index, action, argument, choice)
         for index in range(len(programs)):
             for _ in range(12):
                 if programs[index] is None:
