@@ -577,18 +577,118 @@ def test_a_thread_that_ends_with_suspended_portals():
     def sync():
         try:
             await_(trap())
+        except GeneratorExit:
+            log.append(threading.get_ident())
+            raise
         finally:
             log.append("finally")
 
+    def start():
+        portals = [suspended(sync) for _ in range(3)]
+        threads.append(threading.get_ident())
+        return portals
+
+    threads = []
+    portals = in_thread(start)
+    assert log == [threads[0], "finally"] * 3
+    for portal in portals:
+        assert portal.close() is None
+        with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+            portal.send(None)
+
+
+def test_a_thread_that_ends_closes_those_that_were_dropped_elsewhere():
+    log = []
+    holder = []
+    ready, go = threading.Event(), threading.Event()
+
+    def sync():
+        try:
+            await_(trap())
+        finally:
+            log.append(threading.get_ident())
+
+    def start():
+        holder.append(suspended(sync))
+        ready.set()
+        go.wait()
+        return threading.get_ident()
+
+    thread_ids = []
+    thread = threading.Thread(target=lambda: thread_ids.append(start()))
+    thread.start()
+    ready.wait()
+    holder.clear()
+    assert log == []
+    go.set()
+    thread.join()
+    assert log == thread_ids
+
+
+def test_a_thread_that_ends_with_portals_that_refuse_to_close(monkeypatch):
+    reported = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda args: reported.append(str(args.exc_value)))
+    go_on = True
+
+    def sync():
+        while go_on:
+            try:
+                await_(trap())
+            except GeneratorExit:
+                pass
+
     portal = in_thread(suspended, sync)
+    assert set(reported) == {"coroutine ignored GeneratorExit"}
     for name, *arguments in (("send", None), ("throw", KeyError), ("close",)):
-        with pytest.raises(RuntimeError, match="another thread"):
+        with pytest.raises(RuntimeError, match="another thread, which has ended"):
             getattr(portal, name)(*arguments)
     # Its code can never run again: leaked, on purpose, rather than run in the wrong thread.
     del portal
     gc.collect()
-    assert log == []
     assert suspended(lambda: await_(trap())).close() is None
+
+
+def test_a_thread_that_ends_while_portals_await_as_they_close():
+    log = []
+
+    def sync():
+        try:
+            await_(trap())
+        finally:
+            # Portals work until the end, also new ones.
+            inner = _engine.open_call_portal(lambda: await_(trap("inner")), ())
+            log.append(inner.send(None))
+            with pytest.raises(StopIteration, match="7"):
+                inner.send(7)
+
+    in_thread(suspended, sync)
+    assert log == ["inner"]
+
+
+def test_what_runs_after_the_portals_of_a_thread_were_closed():
+    log = []
+
+    class Last:
+        def __init__(self):
+            self.portal = None
+
+        def __del__(self):
+            # Whichever is dropped first, the thread's locals or what watches the thread.
+            log.append("del")
+            portal = suspended(lambda: await_(trap()))
+            portal.close()
+
+    local = threading.local()
+
+    def start():
+        local.first = Last()
+        portal = suspended(lambda: await_(trap()))
+        local.last = Last()
+        return portal
+
+    in_thread(start)
+    gc.collect()
+    assert log == ["del", "del"]
 
 
 def test_many_threads_with_loops_of_their_own(asyncio_library):

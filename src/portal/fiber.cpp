@@ -3,8 +3,11 @@
 
 #include "portal/greenlet_fiber.hpp"
 #include "portal/stack_fiber.hpp"
+#include "portal/thread.hpp"
 
 namespace switchback::portal {
+
+bool Fiber::stranded() const { return thread_state_id_ == 0 || !thread_->alive(); }
 
 bool Fiber::run(PyThreadState* state, Thread& thread) {
   assert(!PyErr_Occurred());

@@ -72,6 +72,8 @@ class Fiber {
     return thread_ == thread && thread_state_id_ == state->id;
   }
   Thread* thread() const { return thread_; }
+  // Whether the thread state of this suspended fiber has ended, so that nothing can resume it.
+  bool stranded() const;
   void set_thread(Thread* thread, const PyThreadState* state) {
     thread_ = thread;
     thread_state_id_ = state->id;

@@ -75,7 +75,7 @@ void refuse_thread(const Fiber& fiber) {
                "this portal is suspended in await_() in another thread%s; it can only be resumed "
                "there: pass the work to that thread's event loop, with "
                "loop.call_soon_threadsafe() or trio.from_thread.run_sync()",
-               fiber.thread()->alive() ? "" : ", which has ended");
+               fiber.stranded() ? ", which has ended" : "");
 }
 
 // The backend for a portal whose first step begins.
@@ -148,6 +148,7 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
   Thread* const found_thread = Thread::of_this_thread();
   if (found_thread == nullptr) return fail(result);
   Thread& thread = *found_thread;
+  if (!thread.watch(thread_state)) return fail(result);
   if (thread.has_adopted()) close_adopted(thread);
   if (!interpreter::ensure_context(thread_state)) return fail(result);
   // From here to the switch nothing runs Python code, which might change what is checked.
@@ -271,7 +272,7 @@ void finalize_portal(PyObject* object) {
   if (fiber != nullptr && !fiber->belongs_to(Thread::of_this_thread(), PyThreadState_Get())) {
     PyErr_Clear();
     // Only its own thread can unwind it; without one it stays as it is, for good.
-    if (fiber->thread()->alive()) fiber->thread()->adopt(object);
+    if (!fiber->stranded()) fiber->thread()->adopt(object);
     return;
   }
   if (interpreter::is_finalizing()) return;
@@ -294,7 +295,7 @@ void close_suspended_portals() {
   // Closing some may suspend new ones. Those that refuse to close, again and again, are left.
   constexpr int most_rounds = 16;
   for (int round = 0; round < most_rounds; ++round) {
-    Ref portals = Ref::steal(thread->suspended_portals());
+    Ref portals = Ref::steal(thread->suspended_portals(PyThreadState_Get()));
     if (!portals) PyErr_Clear();
     if (!portals || PyList_GET_SIZE(portals.get()) == 0) return;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(portals.get()); ++i) {

@@ -56,8 +56,8 @@ inline bool is_portal(const ModuleState& state, PyObject* object) {
 // Lets go of the fiber that a portal keeps for its next step. In any thread.
 void release_kept(Portal* self);
 
-// Closes every portal that this thread has suspended in await_(), as dropping them would. Runs
-// Python code; errors go to sys.unraisablehook.
+// Closes every portal that this thread state has suspended in await_(), as dropping them would.
+// Runs Python code; errors go to sys.unraisablehook.
 void close_suspended_portals();
 
 }  // namespace switchback::portal

@@ -3,13 +3,19 @@
 
 #include <new>
 
+#include "portal/portal.hpp"
+
 namespace switchback::portal {
+
+namespace {
+constexpr char watch_name[] = "switchback.Thread";
+}
 
 thread_local Thread* Thread::this_thread_ = nullptr;
 
-// Frees what a thread owns when it ends. A fiber that is still suspended then is leaked, with the
-// objects that its C frames refer to: nothing may ever run on it again, and nothing can tell what
-// else points into it.
+// Frees the stacks of a thread when it ends; at_state_end() has been there before. A fiber that is
+// still suspended then is leaked, with the objects that its C frames refer to: nothing may ever run
+// on it again, and nothing can tell what else points into it.
 struct Thread::AtThreadExit {
   Thread* thread = nullptr;
   ~AtThreadExit() {
@@ -33,10 +39,57 @@ Thread* Thread::create() {
   return this_thread_;
 }
 
-PyObject* Thread::suspended_portals() const {
+// A thread state drops its dict first of all when it ends, in the thread that ends and with all else
+// in place (PyThreadState_Clear() in Python/pystate.c). threading.local relies on that, too. So an
+// object in the dict tells of the end, while Python code can still be run.
+bool Thread::start_to_watch(PyThreadState* state) {
+  PyObject* dict = PyThreadState_GetDict();  // borrowed; nullptr, without an exception, on failure
+  if (dict == nullptr) {
+    PyErr_NoMemory();
+    return false;
+  }
+  Ref key = Ref::steal(PyUnicode_InternFromString(watch_name));
+  if (!key) return false;
+  // An operating-system thread may have several states, in turns, so it may be there already.
+  if (PyDict_GetItemWithError(dict, key.get()) == nullptr) {
+    if (PyErr_Occurred()) return false;
+    Ref watch = Ref::steal(PyCapsule_New(this, watch_name, &Thread::at_state_end));
+    static_assert(sizeof(void*) >= sizeof(state->id));
+    const bool added = watch &&
+                       PyCapsule_SetContext(watch.get(), reinterpret_cast<void*>(state->id)) == 0 &&
+                       PyDict_SetItem(dict, key.get(), watch.get()) == 0;
+    if (!added) return false;
+  }
+  watched_state_ = state->id;
+  return true;
+}
+
+void Thread::at_state_end(PyObject* watch) {
+  const void* ended = PyCapsule_GetPointer(watch, watch_name);
+  const auto id = reinterpret_cast<std::uint64_t>(PyCapsule_GetContext(watch));
+  // States of other threads are ended by the interpreter that finalizes, and by a child process.
+  PyThreadState* const state = PyThreadState_Get();
+  if (ended != this_thread_ || state->id != id || interpreter::is_finalizing()) return;
+  Thread& thread = *this_thread_;
+  RaisedScope raised;
+  close_suspended_portals();
+  for (Fiber* fiber = thread.suspended_; fiber != nullptr; fiber = fiber->next_suspended_) {
+    if (fiber->belongs_to(&thread, state)) fiber->thread_state_id_ = 0;
+  }
+  while (thread.idle_greenlets_ != nullptr) {
+    GreenletFiber* idle = std::exchange(thread.idle_greenlets_, thread.idle_greenlets_->next_);
+    idle->next_ = nullptr;
+    GreenletFiber::destroy(idle);
+  }
+  // Python code that has run meanwhile got a new dict, of which the interpreter does not know.
+  Py_CLEAR(state->dict);
+}
+
+PyObject* Thread::suspended_portals(const PyThreadState* state) const {
   PyObject* portals = PyList_New(0);
   if (portals == nullptr) return nullptr;
   for (const Fiber* fiber = suspended_; fiber != nullptr; fiber = fiber->next_suspended_) {
+    if (!fiber->belongs_to(this, state)) continue;
     if (PyList_Append(portals, reinterpret_cast<PyObject*>(fiber->portal_)) < 0) {
       Py_DECREF(portals);
       return nullptr;

@@ -19,6 +19,10 @@ class Thread {
     return thread != nullptr ? thread : create();
   }
 
+  // Has the portals that are suspended in a thread state unwound when it ends. Cheap after the
+  // first time; returns false with an exception set on failure.
+  bool watch(PyThreadState* state) { return watched_state_ == state->id || start_to_watch(state); }
+
   // The innermost fiber that runs in this thread, or nullptr.
   static Fiber* current_fiber() {
     const Thread* thread = this_thread_;
@@ -63,8 +67,9 @@ class Thread {
     fiber->portal_ = nullptr;
     fiber->thread_->has_abandoned_ = true;
   }
-  // The portals of all suspended fibers, as a new list; nullptr with MemoryError set on failure.
-  PyObject* suspended_portals() const;
+  // The portals that are suspended in this thread and in `state`, as a new list; nullptr with
+  // MemoryError set on failure.
+  PyObject* suspended_portals(const PyThreadState* state) const;
 
   // False once the thread has ended; what it had suspended can never run again.
   bool alive() const { return alive_.load(std::memory_order_acquire); }
@@ -82,6 +87,8 @@ class Thread {
   struct AtThreadExit;
   Thread() = default;
   static Thread* create();
+  bool start_to_watch(PyThreadState* state);
+  static void at_state_end(PyObject* watch);
   Fiber* find_current() const;
 
   // Beyond this number, stacks go back to the system when their step ends.
@@ -96,6 +103,7 @@ class Thread {
   Fiber* suspended_ = nullptr;   // a list
   PyObject* adopted_ = nullptr;  // a list object, or nullptr
   bool has_abandoned_ = false;
+  std::uint64_t watched_state_ = 0;  // the id of the thread state used last; no state has 0
   std::atomic<bool> alive_{true};
 };
 
