@@ -126,6 +126,10 @@ PyObject* close_suspended_portals(PyObject*, PyObject*) {
   Py_RETURN_NONE;
 }
 
+PyObject* live_stacks(PyObject*, PyObject*) {
+  return PyLong_FromSize_t(portal::StackFiber::live());
+}
+
 PyObject* idle_stacks(PyObject*, PyObject*) {
   const portal::Thread* thread = portal::Thread::of_this_thread();
   return thread == nullptr ? nullptr : PyLong_FromSize_t(thread->idle_stacks());
@@ -174,6 +178,8 @@ PyMethodDef methods[] = {
      "Choose the backend of portals that begin from now on: 'auto', 'native' or 'greenlet'."},
     {"close_suspended_portals", close_suspended_portals, METH_NOARGS,
      "Close every portal that is suspended in await_() in this thread."},
+    {"live_stacks", live_stacks, METH_NOARGS,
+     "Return the number of stacks in the process, those that are kept for reuse included."},
     {"idle_stacks", idle_stacks, METH_NOARGS,
      "Return the number of stacks that this thread keeps for reuse."},
     {nullptr, nullptr, 0, nullptr},
@@ -209,8 +215,8 @@ int exec(PyObject* module) {
   }
   state.stack_settings.base_code = PyCode_NewEmpty("<switchback>", "<portal>", 1);
   if (state.stack_settings.base_code == nullptr) return -1;
-  state.stack_settings.c_recursion_limit =
-      interpreter::c_recursion_limit(PyThreadState_Get(), portal::StackFiber::c_stack_size);
+  state.stack_settings.c_recursion_limit = interpreter::c_recursion_limit(PyThreadState_Get());
+  portal::StackFiber::prepare_for_fork();
   state.no_portal_error = PyErr_NewExceptionWithDoc(
       "switchback.NoPortalError",
       "await_() was called where the innermost running task has no portal.\n\n"

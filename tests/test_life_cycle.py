@@ -244,6 +244,14 @@ def test_ten_thousand_portals_suspended_at_once():
     assert _engine.idle_stacks() <= 1024
 
 
+def test_stacks_that_are_not_kept_for_reuse_go_back_to_the_system():
+    portals = [suspended(lambda: await_(trap())) for _ in range(3000)]
+    live = _engine.live_stacks()
+    assert live >= 3000
+    del portals
+    assert _engine.live_stacks() <= live - 3000 + 1024
+
+
 # Async generators
 
 

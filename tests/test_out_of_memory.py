@@ -25,7 +25,7 @@ OF_PYTHON = [
     "drop",
     "bestow",
 ]
-OF_THE_SYSTEM = ["stack-maps", "guards", "new", "frames"]
+OF_THE_SYSTEM = ["stack-maps", "guards", "mappings", "new", "frames"]
 
 
 @pytest.fixture(scope="module")

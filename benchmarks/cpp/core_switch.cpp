@@ -5,7 +5,7 @@
 #include <cstddef>
 
 #include "core/context.hpp"
-#include "core/stack.hpp"
+#include "core/stack_allocator.hpp"
 
 namespace {
 
@@ -17,14 +17,16 @@ constexpr std::size_t stack_size = 64 * 1024;
 // A stack for the time of one benchmark.
 class MappedStack {
  public:
-  MappedStack() : stack_(core::map_stack(core::Stack::guard_size + stack_size)) {}
+  MappedStack() : stack_(allocator_.allocate(&failure_)) {}
   MappedStack(const MappedStack&) = delete;
   MappedStack& operator=(const MappedStack&) = delete;
-  ~MappedStack() { core::unmap_stack(stack_); }
+  ~MappedStack() { allocator_.deallocate(stack_); }
   std::byte* low() const { return stack_.usable_low(); }
   std::byte* top() const { return stack_.top(); }
 
  private:
+  core::StackAllocator allocator_{core::Stack::guard_size + stack_size};
+  core::StackFailure failure_{};
   core::Stack stack_;
 };
 

@@ -26,6 +26,13 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
+// For functions that read memory of a stack on which nothing runs.
+#ifdef SWITCHBACK_ASAN
+#define SWITCHBACK_NO_ASAN __attribute__((no_sanitize("address")))
+#else
+#define SWITCHBACK_NO_ASAN
+#endif
+
 namespace switchback::core {
 
 // One side's view of the other while a stack is being left: bounds and shadow state.

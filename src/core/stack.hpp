@@ -1,18 +1,21 @@
-// Stacks: address ranges with a guard below them, mapped from and returned to the system.
+// A stack: an address range with a guard below it.
 #pragma once
 
 #include <cstddef>
 
 namespace switchback::core {
 
-// A mapped stack. A plain value: whoever holds it decides when unmap_stack() is called.
+struct Slab;
+
+// A plain value: whoever holds it decides when it goes back to its allocator.
 //
-//   low_               usable_low()                          top()
+//   low                  usable_low()                          top()
 //    |  guard (no access)  |  grows downwards from the top <--- |
 //
 struct Stack {
   std::byte* low = nullptr;
   std::size_t size = 0;
+  Slab* slab = nullptr;  // in which the allocator has its place
 
   explicit operator bool() const { return low != nullptr; }
   std::byte* usable_low() const { return low + guard_size; }
@@ -22,13 +25,5 @@ struct Stack {
   // stack-clash protection (one page a probe) can step over it.
   static constexpr std::size_t guard_size = 64 * 1024;
 };
-
-// Maps a stack of `size` bytes, guard included; `size` is rounded up to whole pages. The memory is
-// reserved, not committed: a page costs nothing until it is first touched.
-// Returns a stack without memory when the system has no more address space or mappings.
-Stack map_stack(std::size_t size) noexcept;
-
-// Returns the stack to the system. Nothing may run on it or point into it any more.
-void unmap_stack(Stack stack) noexcept;
 
 }  // namespace switchback::core

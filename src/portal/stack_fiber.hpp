@@ -19,15 +19,22 @@ namespace switchback::portal {
 //
 class StackFiber : public Fiber, public core::PooledStack, private core::Context {
  public:
-  // Up to 3.13 nothing measures the C stack itself, so whatever recurses to some depth on the main
-  // thread's 8 MiB has to fit here as well. Address space only: untouched pages cost nothing.
-  static constexpr std::size_t c_stack_size = 8 * 1024 * 1024;
-
-  // Maps a stack and makes a fiber on it. Returns nullptr with MemoryError set on failure.
+  // Makes a fiber on a stack of its own. Returns nullptr with MemoryError set on failure.
   static StackFiber* create(const interpreter::StackSettings& settings);
 
-  // Unmaps an idle fiber.
+  // Unmakes an idle fiber, and gives its stack back. In any thread, also without the GIL.
   static void destroy(StackFiber* fiber);
+
+  // Gives back the memory of an idle fiber that has gone deep, all but what is used again at once.
+  void trim() {
+    if (went_deep()) discard_depths();
+  }
+
+  // How many stacks there are in the process, idle ones included.
+  static std::size_t live();
+
+  // Once, at the start: keeps what is shared by threads in order across fork().
+  static void prepare_for_fork();
 
   // Fiber::run() and Fiber::suspend(), which see.
   bool run_on_stack(PyThreadState* state, Thread& thread);
@@ -37,6 +44,8 @@ class StackFiber : public Fiber, public core::PooledStack, private core::Context
   StackFiber() : Fiber(Backend::native) {}
   ~StackFiber() = default;
   static void main(core::Context& context);
+  bool went_deep() const;
+  void discard_depths();
 
   interpreter::StackState interpreter_;
 };

@@ -39,9 +39,9 @@ Thread* Thread::create() {
   return this_thread_;
 }
 
-// A thread state drops its dict first of all when it ends, in the thread that ends and with all else
-// in place (PyThreadState_Clear() in Python/pystate.c). threading.local relies on that, too. So an
-// object in the dict tells of the end, while Python code can still be run.
+// A thread state drops its dict first of all when it ends, in the thread that ends and with all
+// else in place (PyThreadState_Clear() in Python/pystate.c). threading.local relies on that, too.
+// So an object in the dict tells of the end, while Python code can still be run.
 bool Thread::start_to_watch(PyThreadState* state) {
   PyObject* dict = PyThreadState_GetDict();  // borrowed; nullptr, without an exception, on failure
   if (dict == nullptr) {
@@ -109,6 +109,7 @@ GreenletFiber* Thread::take_idle_greenlet(const GreenletApi& api) {
 void Thread::give_idle(Fiber* fiber) {
   if (fiber->backend() == Backend::native) {
     auto* stack = static_cast<StackFiber*>(fiber);
+    stack->trim();
     if (!idle_stacks_.give(stack)) StackFiber::destroy(stack);
     return;
   }

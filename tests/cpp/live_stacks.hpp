@@ -4,31 +4,36 @@
 #include <atomic>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <new>
 #include <utility>
 
 #include "core/context.hpp"
-#include "core/stack.hpp"
+#include "core/stack_allocator.hpp"
 
 namespace switchback::core {
 
-// How many TestStacks are mapped. A test after which it is not zero fails, see live_stacks.cpp.
+// How many TestStacks there are. A test after which it is not zero fails, see live_stacks.cpp.
 inline std::atomic<int> live_stacks{0};
 
-// Owns a mapped stack.
+// Owns a stack with an allocator of its own.
 class TestStack {
  public:
-  explicit TestStack(std::size_t size = default_size) : stack_(map_stack(size)) {
-    if (stack_.low == nullptr) throw std::bad_alloc();
+  explicit TestStack(std::size_t size = default_size)
+      : allocator_(std::make_unique<StackAllocator>(size)) {
+    StackFailure failure;
+    stack_ = allocator_->allocate(&failure);
+    if (!stack_) throw std::bad_alloc();
     ++live_stacks;
   }
-  TestStack(TestStack&& other) noexcept : stack_(std::exchange(other.stack_, Stack{})) {}
+  TestStack(TestStack&& other) noexcept
+      : allocator_(std::move(other.allocator_)), stack_(std::exchange(other.stack_, Stack{})) {}
   TestStack(const TestStack&) = delete;
   TestStack& operator=(const TestStack&) = delete;
   TestStack& operator=(TestStack&&) = delete;
   ~TestStack() {
-    if (stack_.low == nullptr) return;
-    unmap_stack(stack_);
+    if (!stack_) return;
+    allocator_->deallocate(stack_);
     --live_stacks;
   }
 
@@ -38,6 +43,7 @@ class TestStack {
   static constexpr std::size_t default_size = Stack::guard_size + 256 * 1024;
 
  private:
+  std::unique_ptr<StackAllocator> allocator_;
   Stack stack_;
 };
 

@@ -284,7 +284,8 @@ class Writer:
             self.emit(depth + 1, f"@FOR v in i{depth}:")
             self.block(depth + 2, name, kind, index, inside)
             self.emit(depth, "finally:")
-            self.emit(depth + 1, f"@CALL(i{depth}.@CLOSE())")
+            self.emit(depth + 1, "with h.closes():")
+            self.emit(depth + 2, f"@CALL(i{depth}.@CLOSE())")
             return
         if callee[:1] == "a" and kind in "sym":
             line = f"@FOR v in @ITER({callee}({self.below(3)})):"

@@ -266,7 +266,7 @@ class World:
         self.way = way
         self.nested = nested
         self.events: list[Any] = []
-        self.dropping = self.throwing = 0
+        self.dropping = self.throwing = self.closing = 0
         # What is thrown into nested coroutines passes the exceptions that the outer ones handle by:
         # natively they are out of sight in the inner ones, and replace what those have noted as
         # the context. To synchronous frames they are what they are for any call.
@@ -294,6 +294,15 @@ class World:
             yield
         finally:
             self.dropping -= really
+
+    @contextlib.contextmanager
+    def closes(self) -> Iterator[None]:
+        """A generator is closed meanwhile: a synchronous one keeps a GeneratorExit to itself."""
+        self.closing += 1
+        try:
+            yield
+        finally:
+            self.closing -= 1
 
     def deleted(self, value: int) -> None:
         if self.thrown:
@@ -435,6 +444,8 @@ class World:
         closes = action == "close" or (
             action == "throw" and ERRORS[argument % len(ERRORS)] is GeneratorExit
         )
+        if closes and self.closing:
+            action, argument, closes = "throw", 0, False
         with self.drops(closes):
             self.throwing += action != "send"
             self.thrown |= action != "send"

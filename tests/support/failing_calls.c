@@ -1,4 +1,4 @@
-/* Preloaded into a Python: lets the n-th call of what stacks are made with fail, and counts them.
+/* Preloaded into a Python: lets the n-th call of what stacks are made with fail.
  *
  * Stacks are told from other mappings by MAP_STACK; the kernel and the C library go unasked only
  * where a call is to fail. */
@@ -19,10 +19,6 @@ static long until_failure[KINDS] = {-1, -1, -1, -1, -1};
 static int and_all_after[KINDS];
 static long failures[KINDS];
 
-enum { MOST_STACKS = 4096 };
-static void *stacks[MOST_STACKS];
-static long live_count;
-
 /* Lets calls of a kind fail: the one after `n` others, and with `forever` all that follow it too.
  * With n < 0, none. */
 void fail_at(int kind, long n, int forever) {
@@ -32,7 +28,6 @@ void fail_at(int kind, long n, int forever) {
 }
 
 long count_failures(int kind) { return failures[kind]; }
-long count_live_stacks(void) { return live_count; }
 
 static int is_to_fail(enum kind kind) {
   if (until_failure[kind] < 0) return 0;
@@ -51,23 +46,11 @@ void *mmap(void *address, size_t size, int protection, int flags, int file, off_
     errno = ENOMEM;
     return MAP_FAILED;
   }
-  void *memory = (void *)syscall(SYS_mmap, address, size, protection, flags, file, offset);
-  if (is_stack && memory != MAP_FAILED && live_count < MOST_STACKS) stacks[live_count++] = memory;
-  return memory;
+  return (void *)syscall(SYS_mmap, address, size, protection, flags, file, offset);
 }
 
 void *mmap64(void *address, size_t size, int protection, int flags, int file, off_t offset) {
   return mmap(address, size, protection, flags, file, offset);
-}
-
-int munmap(void *address, size_t size) {
-  for (long i = live_count - 1; i >= 0; --i) {
-    if (stacks[i] == address) {
-      stacks[i] = stacks[--live_count];
-      break;
-    }
-  }
-  return (int)syscall(SYS_munmap, address, size);
 }
 
 int madvise(void *address, size_t size, int advice) {

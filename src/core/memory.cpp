@@ -1,0 +1,115 @@
+// Memory from mmap(): the only file that knows a POSIX system's calls for it.
+#include "core/memory.hpp"
+
+#include <pthread.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+#ifndef MAP_STACK
+#define MAP_STACK 0
+#endif
+
+namespace switchback::core {
+namespace {
+
+// Linux 6.13 and later; older C libraries do not name it. A guard set by madvise() lives in the
+// page tables, so it does not split the mapping in two: vm.max_map_count no longer bounds the
+// number of stacks.
+#ifdef MADV_GUARD_INSTALL
+constexpr int guard_install = MADV_GUARD_INSTALL;
+#else
+constexpr int guard_install = 102;
+#endif
+
+std::atomic<bool> madvise_works{true};
+// Guards that have split a mapping in two.
+std::atomic<std::size_t> splitting_guards{0};
+
+std::size_t read_most_mappings() {
+  unsigned long most = 65530;  // the kernel's default
+  if (std::FILE* file = std::fopen("/proc/sys/vm/max_map_count", "re")) {
+    if (std::fscanf(file, "%lu", &most) != 1) most = 65530;
+    std::fclose(file);
+  }
+  return most;
+}
+
+GuardResult protect(std::byte* low, std::size_t size) {
+  // Two mappings a guard. An eighth is left for the rest of the process, which would not survive
+  // without: malloc() needs them, too.
+  if (splitting_guards.fetch_add(1) >= most_mappings() / 16 * 7) {
+    splitting_guards.fetch_sub(1);
+    return GuardResult::too_many;
+  }
+  if (mprotect(low, size, PROT_NONE) == 0) return GuardResult::installed;
+  splitting_guards.fetch_sub(1);
+  return errno == ENOMEM ? GuardResult::too_many : GuardResult::no_memory;
+}
+
+}  // namespace
+
+std::size_t page_size() noexcept {
+  static const auto size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+std::byte* reserve_memory(std::size_t size, std::size_t alignment, std::size_t remainder) noexcept {
+  const std::size_t slack = alignment;
+  if (size + slack < size) return nullptr;
+  void* mapped = mmap(nullptr, size + slack, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  auto* const start = static_cast<std::byte*>(mapped);
+  const std::size_t above = (reinterpret_cast<std::uintptr_t>(start) - remainder) % alignment;
+  const std::size_t before = above == 0 ? 0 : alignment - above;
+  std::byte* const low = start + before;
+  if (before != 0) munmap(start, before);
+  if (before != slack) munmap(low + size, slack - before);
+#ifdef MADV_NOHUGEPAGE
+  // A huge page would make the first touch of a stack cost 2 MiB. MAP_STACK implies this only
+  // from Linux 6.7 on; a kernel without huge pages refuses, which is as good.
+  (void)madvise(low, size, MADV_NOHUGEPAGE);
+#endif
+  return low;
+}
+
+void release_memory(std::byte* low, std::size_t size, std::size_t guards) noexcept {
+  munmap(low, size);
+  if (!madvise_works.load(std::memory_order_relaxed)) splitting_guards.fetch_sub(guards);
+}
+
+GuardResult install_guard(std::byte* low, std::size_t size) noexcept {
+  if (madvise_works.load(std::memory_order_relaxed)) {
+    if (madvise(low, size, guard_install) == 0) return GuardResult::installed;
+    // Only a kernel that does not know of it is not asked again.
+    if (errno != EINVAL) return GuardResult::no_memory;
+    madvise_works.store(false, std::memory_order_relaxed);
+  }
+  return protect(low, size);
+}
+
+std::size_t most_mappings() noexcept {
+  static const std::size_t most = read_most_mappings();
+  return most;
+}
+
+void discard_memory(std::byte* low, std::size_t size) noexcept {
+#ifdef __APPLE__
+  // Only a new mapping is zero there.
+  (void)mmap(low, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+#else
+  (void)madvise(low, size, MADV_DONTNEED);
+#endif
+}
+
+void at_fork(void (*before)(), void (*after)()) noexcept { pthread_atfork(before, after, after); }
+
+}  // namespace switchback::core

@@ -1,0 +1,37 @@
+// Address space from the operating system, and guards in it: what a platform has to provide.
+#pragma once
+
+#include <cstddef>
+
+namespace switchback::core {
+
+std::size_t page_size() noexcept;
+
+// Reserves address space, at `remainder` above a multiple of `alignment` (a power of two, in whole
+// pages). It can be read and written, and is zero; a page costs nothing until it is first touched.
+// Returns nullptr when there is no more.
+std::byte* reserve_memory(std::size_t size, std::size_t alignment, std::size_t remainder) noexcept;
+
+// Returns all of what one reserve_memory() gave, in which `guards` guards were installed.
+void release_memory(std::byte* low, std::size_t size, std::size_t guards) noexcept;
+
+enum class GuardResult {
+  installed,
+  no_memory,
+  too_many,  // more would use up the memory mappings that the process may have
+};
+
+// Makes whole pages inaccessible, for good.
+GuardResult install_guard(std::byte* low, std::size_t size) noexcept;
+
+// How many mappings a process may have, where install_guard() says that there are too many.
+std::size_t most_mappings() noexcept;
+
+// Gives the pages' memory back; they stay reserved, and read as zero.
+void discard_memory(std::byte* low, std::size_t size) noexcept;
+
+// Has the functions called around each fork() of the process: before it, and after it in both
+// processes. For locks, which another thread may hold in that moment.
+void at_fork(void (*before)(), void (*after)()) noexcept;
+
+}  // namespace switchback::core

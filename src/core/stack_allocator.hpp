@@ -1,0 +1,57 @@
+// Stacks in slabs: many of one size in one mapping.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+#include "core/stack.hpp"
+
+namespace switchback::core {
+
+enum class StackFailure {
+  no_memory,
+  too_many_mappings,  // see GuardResult::too_many
+};
+
+// Hands out stacks and takes them back, in any thread.
+//
+//   slab:  | guard | stack 0 | guard | stack 1 | guard | ...
+//
+// Memory is used where a stack is touched, and once more for the page tables of it: a page for each
+// 2 MiB of address space. So a guard lies directly above the top of the stack before, and both in
+// the same 2 MiB.
+class StackAllocator {
+ public:
+  // `stack_size` includes the guard, and is a multiple of 64 KiB, the largest size of a page.
+  constexpr explicit StackAllocator(std::size_t stack_size) : stack_size_(stack_size) {}
+  StackAllocator(const StackAllocator&) = delete;
+  StackAllocator& operator=(const StackAllocator&) = delete;
+  ~StackAllocator();  // when all stacks are back
+
+  // Returns a stack that reads as zero; or one without memory, and why in *failure.
+  Stack allocate(StackFailure* failure) noexcept;
+
+  // Takes a stack back, and gives its memory to the system. Nothing may run on it or point into it.
+  void deallocate(const Stack& stack) noexcept;
+
+  // How many stacks are allocated.
+  std::size_t live() const noexcept;
+
+  // Around fork(), so that the child finds everything in order.
+  void lock() noexcept { mutex_.lock(); }
+  void unlock() noexcept { mutex_.unlock(); }
+
+ private:
+  Slab* make_slab() noexcept;
+  void destroy_slab(Slab* slab) noexcept;
+  void link(Slab* slab) noexcept;
+  void unlink(Slab* slab) noexcept;
+
+  const std::size_t stack_size_;
+  mutable std::mutex mutex_;
+  Slab* available_ = nullptr;  // a list of the slabs in which a stack is free
+  std::size_t live_ = 0;
+};
+
+}  // namespace switchback::core
