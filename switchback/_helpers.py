@@ -153,3 +153,5 @@ def _step(awaitable: Awaitable[T]) -> T:
         return await_(awaitable)
     except StopAsyncIteration as end:
         raise StopIteration(*end.args) from None
+    finally:
+        del awaitable  # this frame is in the traceback, which must not keep it alive

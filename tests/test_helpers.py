@@ -4,6 +4,7 @@ import contextlib
 import functools
 import inspect
 import sys
+import weakref
 
 import pytest
 from conftest import run_both_ways
@@ -437,6 +438,32 @@ def test_the_end_of_the_iteration_is_a_stop_iteration_without_a_trace_of_ours(li
         return next(numbers, "default")
 
     assert library.run(with_portal_run_sync, run) == "default"
+
+
+def test_the_traceback_of_an_error_keeps_no_awaitable_alive(library):
+    class Awaitable:
+        def __await__(self):
+            return map(int, ["not a number"])
+
+    class Numbers:
+        def __aiter__(self):
+            return self
+
+        def __anext__(self):
+            awaitable = Awaitable()
+            references.append(weakref.ref(awaitable))
+            return awaitable
+
+    references = []
+
+    def run():
+        with pytest.raises(ValueError, match="not a number") as caught:
+            next(async_iter(Numbers()))
+        return caught.value, [reference() for reference in references]
+
+    error, awaitables = library.run(with_portal_run_sync, run)
+    assert error.__traceback__ is not None
+    assert awaitables == [None]
 
 
 def test_a_generator_that_is_left_early_may_be_closed(library):
