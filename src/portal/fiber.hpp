@@ -63,7 +63,8 @@ class Fiber {
 
   // The portal whose step this is; nullptr once a suspended fiber has been abandoned.
   Portal* portal() const { return portal_; }
-  // While suspended: what await_() drives, borrowed.
+  // While suspended: what await_() drives, borrowed. nullptr once something else than the portal
+  // has resumed it, which greenlets can do.
   PyObject* awaited() const { return awaited_; }
 
   // Whether this suspended fiber may be resumed here. C frames on its stack hold on to the thread
@@ -109,7 +110,8 @@ class Fiber {
     return std::exchange(message_value_, nullptr);
   }
 
-  // The message that set_message() left, where nobody is there to take it.
+  // For a fiber that was resumed by something else than run(): forgets what it awaited, and drops
+  // the message that set_message() may have left.
   void drop_message() {
     Ref::steal(std::exchange(message_value_, nullptr));
     Ref::steal(std::exchange(message_exception_, nullptr));

@@ -124,6 +124,7 @@ PyObject* GreenletFiber::suspend_greenlet(PyObject* trap, PyObject* awaited, PyO
   Ref switched = api_.switch_to(resumer_);
   if (resumer_ == nullptr) {
     // Not resumed by the portal. What was thrown is raised here, and the step goes on by itself.
+    drop_message();
     if (switched) refuse_switch();
     *exception = interpreter::take_raised();
     return nullptr;

@@ -114,8 +114,10 @@ PyObject* get_suspended(PyObject* self, void* name) {
 // reads its bytecode at a place where there may be anything.)
 PyObject* get_await(PyObject* self, void* name) {
   const Portal* portal = as_portal(self);
-  if (portal->fiber != nullptr) return Py_NewRef(portal->fiber->awaited());
-  if (portal->phase == Portal::Phase::running) Py_RETURN_NONE;
+  if (portal->fiber != nullptr && portal->fiber->awaited() != nullptr) {
+    return Py_NewRef(portal->fiber->awaited());
+  }
+  if (portal->fiber != nullptr || portal->phase == Portal::Phase::running) Py_RETURN_NONE;
   return forward(self, name);
 }
 
