@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import types
 
 import pytest
 
 from switchback import (
     NoPortalError,
+    _engine,
     autoawait,
     await_,
     bestow_portal,
@@ -34,6 +36,11 @@ class Probe:
         except GeneratorExit:
             self.closed = True
             raise
+
+
+@types.coroutine
+def trap():
+    return (yield "trap")
 
 
 async def never():
@@ -493,12 +500,6 @@ def test_the_portal_and_the_loop_go_on_after_errors(library):
 
 
 def test_a_portal_resumed_in_another_thread_is_refused_and_stays_usable():
-    import types
-
-    @types.coroutine
-    def trap():
-        return (yield "trap")
-
     portal = with_portal_run_sync(lambda: await_(trap()))
     assert portal.send(None) == "trap"
     with pytest.raises(RuntimeError, match="another thread"):
@@ -506,15 +507,7 @@ def test_a_portal_resumed_in_another_thread_is_refused_and_stays_usable():
 
 
 def test_an_engine_portal_resumed_in_another_thread_is_refused_and_stays_usable():
-    import types
-
-    import switchback
-
-    @types.coroutine
-    def trap():
-        return (yield "trap")
-
-    portal = switchback._engine.open_call_portal(lambda: await_(trap()), ())
+    portal = _engine.open_call_portal(lambda: await_(trap()), ())
     assert portal.send(None) == "trap"
     for step in (lambda: portal.send(1), lambda: portal.throw(ValueError), portal.close):
         with pytest.raises(RuntimeError, match="another thread"):
@@ -540,6 +533,45 @@ def test_an_awaitable_that_is_awaited_already_is_refused(asyncio_library):
             await_(coroutine)
 
     asyncio_library.run(main)
+
+
+async def waits_natively():
+    await trap()
+
+
+async def waits_in_a_call():
+    await_(trap())
+
+
+@pytest.mark.parametrize("async_fn", [waits_natively, waits_in_a_call])
+def test_a_portal_that_is_awaited_already_is_refused_as_a_coroutine_is(async_fn):
+    async def await_again(awaitable):
+        await awaitable
+
+    portal = _engine.open_portal(async_fn())
+    owner = await_again(portal)
+    assert owner.send(None) == "trap"
+    for second in (await_again, lambda portal: with_portal_run_sync(await_, portal)):
+        with pytest.raises(RuntimeError, match="coroutine is being awaited already"):
+            second(portal).send(None)
+    with pytest.raises(StopIteration):
+        owner.send(None)
+    with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+        await_again(portal).send(None)
+
+
+def test_a_portal_of_a_sync_function_that_is_awaited_already_is_refused():
+    async def await_again(awaitable):
+        return await awaitable
+
+    portal = _engine.open_call_portal(await_, (trap(),))
+    owner = await_again(portal)
+    assert owner.send(None) == "trap"
+    with pytest.raises(RuntimeError, match="coroutine is being awaited already"):
+        await_again(portal).send(None)
+    with pytest.raises(StopIteration) as stop:
+        owner.send("answer")
+    assert stop.value.value == "answer"
 
 
 def test_with_portal_run_of_what_returns_no_awaitable(library):

@@ -226,9 +226,7 @@ void release_kept(Portal* self) {
 
 PyObject* close_portal(Portal* self) {
   if (self->phase == Portal::Phase::finished) Py_RETURN_NONE;
-  const bool never_ran =
-      !self->started && (self->calls_function || interpreter::is_unstarted_coroutine(self->target));
-  if (never_ran) {
+  if (never_ran(self)) {
     // Closing a coroutine that never ran runs nothing, so no fiber is needed.
     self->phase = Portal::Phase::finished;
     Py_CLEAR(self->args);

@@ -53,6 +53,12 @@ inline bool is_portal(const ModuleState& state, PyObject* object) {
   return Py_IS_TYPE(object, state.portal_type);
 }
 
+// Whether nothing of the portal's code has run yet.
+inline bool never_ran(const Portal* self) {
+  return !self->started &&
+         (self->calls_function || interpreter::is_unstarted_coroutine(self->target));
+}
+
 // Lets go of the fiber that a portal keeps for its next step. In any thread.
 void release_kept(Portal* self);
 

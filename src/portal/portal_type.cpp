@@ -129,6 +129,21 @@ PyObject* repr(PyObject* self) {
 }
 
 PyObject* itself(PyObject* self) { return Py_NewRef(self); }
+
+// What `await portal` iterates over. A coroutine that is suspended in an `await` belongs to whoever
+// awaits it, and so does a portal.
+PyObject* am_await(PyObject* self) {
+  const Portal* portal = as_portal(self);
+  if (!never_ran(portal)) {
+    Ref awaited = Ref::steal(get_await(self, const_cast<char*>("cr_await")));
+    if (!awaited) return nullptr;
+    if (awaited.get() != Py_None) {
+      PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
+      return nullptr;
+    }
+  }
+  return itself(self);
+}
 PyObject* itself_method(PyObject* self, PyObject*) { return Py_NewRef(self); }
 
 int traverse(PyObject* object, visitproc visit, void* arg) {
@@ -226,7 +241,7 @@ PyType_Slot slots[] = {
     {Py_tp_repr, slot(repr)},
     {Py_tp_iter, slot(itself)},
     {Py_tp_iternext, slot(tp_iternext)},
-    {Py_am_await, slot(itself)},
+    {Py_am_await, slot(am_await)},
     {Py_am_send, slot(am_send)},
     {Py_tp_methods, methods},
     {Py_tp_getset, getset},
