@@ -234,6 +234,12 @@ PyObject* close_portal(Portal* self) {
     if (self->calls_function) Py_RETURN_NONE;
     return PyObject_CallMethodNoArgs(self->target, self->state->name_close);
   }
+  // Others may have finished the coroutine: a garbage collection finalizes it before its portal.
+  if (self->fiber == nullptr && PyCoro_CheckExact(self->target) &&
+      !interpreter::is_unfinished_coroutine(self->target)) {
+    self->phase = Portal::Phase::finished;
+    Py_RETURN_NONE;
+  }
   // Without memory for it, the MemoryError has to do: what is in `finally` must run.
   Ref exit = Ref::steal(PyObject_CallNoArgs(PyExc_GeneratorExit));
   if (!exit) exit = Ref::steal(interpreter::take_raised());
