@@ -7,9 +7,11 @@ import contextlib
 import gc
 import json
 import os
+import resource
 import signal
 import sys
 import threading
+import time
 import types
 import weakref
 
@@ -719,6 +721,82 @@ def test_many_threads_with_loops_of_their_own(asyncio_library):
     for thread in threads:
         thread.join()
     assert sorted(results) == [[number] * 20 for number in range(8)]
+
+
+def test_a_loop_made_in_one_thread_runs_in_another(asyncio_library):
+    async def main():
+        await ensure_portal()
+        await_(asyncio.sleep(0))
+        await_(asyncio.sleep(0.001))
+        return threading.get_ident()
+
+    loop = asyncio_library._new_event_loop()
+    try:
+        tasks = [loop.create_task(main()) for _ in range(2)]
+        for task in tasks:
+            assert in_thread(loop.run_until_complete, task) != threading.get_ident()
+        assert loop.run_until_complete(main()) == threading.get_ident()
+    finally:
+        loop.close()
+
+
+def test_a_loop_with_suspended_portals_that_moves_to_another_thread(asyncio_library):
+    log = []
+
+    def sync():
+        try:
+            await_(asyncio.sleep(0.01))
+        finally:
+            log.append(threading.get_ident())
+
+    async def main():
+        await ensure_portal()
+        sync()
+
+    async def turn():
+        await asyncio.sleep(0.001)
+
+    loop = asyncio_library._new_event_loop()
+    try:
+        tasks = [loop.create_task(main()) for _ in range(3)]
+        loop.run_until_complete(turn())
+        for task in tasks:
+            with pytest.raises(RuntimeError, match=r"in another thread.*only be resumed there"):
+                in_thread(loop.run_until_complete, task)
+        assert log == []
+        # The tasks have failed, and their portals were dropped: it is for this thread to end them.
+        assert loop.run_until_complete(with_portal_run_sync(int)) == 0
+        del task, tasks
+        gc.collect()
+        assert loop.run_until_complete(with_portal_run_sync(int)) == 0
+        assert log == [threading.get_ident()] * 3
+    finally:
+        loop.close()
+
+
+def test_the_stacks_of_a_thread_are_unmapped_when_it_ends():
+    def mapped():
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[0]) * resource.getpagesize()
+
+    def use():
+        portals = [suspended(lambda: await_(trap())) for _ in range(50)]
+        for portal in portals[:20]:
+            portal.close()
+        during.append(mapped())
+        return portals
+
+    in_thread(int)  # whatever the first thread of a process maps for good
+    during = []
+    before = mapped()
+    portals = in_thread(use)
+    assert during[0] - before > 50 * 8 * 2**20
+    # join() does not wait for the last of it. Less than one stack may have been added, by malloc().
+    deadline = time.monotonic() + 20
+    while mapped() - before >= 8 * 2**20 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert mapped() - before < 8 * 2**20
+    del portals
 
 
 # Recursion

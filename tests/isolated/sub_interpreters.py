@@ -1,4 +1,4 @@
-"""A sub-interpreter is refused in plain words, of either kind, and run from a portal does no harm."""
+"""Sub-interpreters of either kind are refused in plain words, and harmless inside a portal."""
 
 import os
 import sys
