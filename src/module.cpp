@@ -1,4 +1,5 @@
 // The extension module switchback._engine: its functions, its state, its start and its end.
+#include "core/memory.hpp"
 #include "portal/await.hpp"
 #include "portal/awaitable.hpp"
 #include "portal/portal.hpp"
@@ -204,6 +205,12 @@ int exec(PyObject* module) {
   if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
     PyErr_SetString(PyExc_ImportError,
                     "switchback does not support sub-interpreters: import it in the main one");
+    return -1;
+  }
+  if (core::has_shadow_stack()) {
+    PyErr_SetString(PyExc_ImportError,
+                    "switchback cannot switch stacks in a process with shadow stacks (CET): start "
+                    "Python with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off in the environment");
     return -1;
   }
   ModuleState& state = *::new (PyModule_GetState(module)) ModuleState();

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -28,6 +30,24 @@ def run_to_end(portal):
             portal.send(None)
     except StopIteration as stop:
         return stop.value
+
+
+@pytest.fixture(scope="module")
+def compile_c(tmp_path_factory):
+    """A function that makes a library of C source, and returns its path."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        pytest.skip("needs a C compiler")
+
+    def compile_library(name, text, *options):
+        source = tmp_path_factory.mktemp(name) / f"{name}.c"
+        source.write_text(textwrap.dedent(text))
+        library = source.with_suffix(".so")
+        command = [compiler, "-shared", "-fPIC", source, "-o", library, *options]
+        subprocess.run(command, check=True)
+        return library
+
+    return compile_library
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +88,59 @@ def test_stacks_are_not_executable():
     assert not [permissions for permissions in writable if "x" in permissions], writable
 
 
+# Shadow stacks
+
+
+def test_the_extension_is_not_marked_as_able_to_work_with_shadow_stacks():
+    readelf = shutil.which("readelf")
+    if readelf is None:
+        pytest.skip("needs readelf")
+    command = [readelf, "-nW", _engine.__file__]
+    notes = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "SHSTK" not in notes, notes
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64", reason="elsewhere there are none"
+)
+def test_a_process_with_shadow_stacks_is_refused_at_import(compile_c):
+    # Few processors have them. To the import, the answer of the kernel is all that there is.
+    library = compile_c(
+        "shadow_stacks",
+        """
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <stdarg.h>
+        #include <sys/syscall.h>
+
+        long syscall(long number, ...) {
+          long a[6];
+          va_list list;
+          va_start(list, number);
+          for (int i = 0; i < 6; ++i) a[i] = va_arg(list, long);
+          va_end(list);
+          if (number == SYS_arch_prctl && (int)a[0] == 0x5005) {
+            *(unsigned long *)a[1] = 1;
+            return 0;
+          }
+          long (*next)(long, ...) = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+          return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+        }
+        """,
+        "-ldl",
+    )
+    preloaded = os.pathsep.join(filter(None, [str(library), os.environ.get("LD_PRELOAD")]))
+    child = subprocess.run(
+        [sys.executable, "-c", "import switchback"],
+        env={**os.environ, "LD_PRELOAD": preloaded},
+        capture_output=True,
+        text=True,
+    )
+    assert child.returncode == 1, child
+    assert "ImportError: switchback cannot switch stacks" in child.stderr, child
+    assert "GLIBC_TUNABLES=glibc.cpu.x86_shstk=off" in child.stderr, child
+
+
 # Below each stack
 
 
@@ -82,18 +155,9 @@ OVERRUN = """
 
 
 @pytest.fixture(scope="module", params=[200, 8000, 60_000])
-def overrun(request, tmp_path_factory):
+def overrun(request, compile_c):
     """A library with a function that recurses in C without end, by frames of some size."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        pytest.skip("needs a C compiler")
-    directory = tmp_path_factory.mktemp("overrun")
-    source = directory / "overrun.c"
-    source.write_text(textwrap.dedent(OVERRUN))
-    library = directory / "overrun.so"
-    command = [compiler, "-shared", "-fPIC", "-O0", f"-DFRAME={request.param}"]
-    subprocess.run([*command, source, "-o", library], check=True)
-    return library
+    return compile_c("overrun", OVERRUN, "-O0", f"-DFRAME={request.param}")
 
 
 @pytest.mark.parametrize("neighbours", [0, 100])

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -111,5 +112,16 @@ void discard_memory(std::byte* low, std::size_t size) noexcept {
 }
 
 void at_fork(void (*before)(), void (*after)()) noexcept { pthread_atfork(before, after, after); }
+
+bool has_shadow_stack() noexcept {
+#if defined(__linux__) && defined(__x86_64__)
+  constexpr int shadow_stack_status = 0x5005;  // ARCH_SHSTK_STATUS, from Linux 6.6 on
+  constexpr unsigned long enabled = 1;         // ARCH_SHSTK_SHSTK
+  unsigned long features = 0;
+  return syscall(SYS_arch_prctl, shadow_stack_status, &features) == 0 && (features & enabled) != 0;
+#else
+  return false;
+#endif
+}
 
 }  // namespace switchback::core

@@ -34,4 +34,9 @@ void discard_memory(std::byte* low, std::size_t size) noexcept;
 // processes. For locks, which another thread may hold in that moment.
 void at_fork(void (*before)(), void (*after)()) noexcept;
 
+// Whether the calling thread has a shadow stack (CET), to which the processor compares the address
+// of every return. switch_stacks() does not switch it, so that the next return would end the
+// process.
+bool has_shadow_stack() noexcept;
+
 }  // namespace switchback::core
