@@ -151,7 +151,8 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
   if (!thread.watch(thread_state)) return fail(result);
   if (thread.has_adopted()) close_adopted(thread);
   if (!interpreter::ensure_context(thread_state)) return fail(result);
-  // From here to the switch nothing runs Python code, which might change what is checked.
+  // From here on until the portal counts as running, nothing runs Python code, which might change
+  // what is checked.
   if (self->phase == Portal::Phase::running) {
     PyErr_SetString(PyExc_ValueError, "coroutine already executing");
     return fail(result);
@@ -161,6 +162,8 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
     return fail(result);
   }
 
+  // The caller's reference may go away during the step: a task drops its coroutine when it ends.
+  Ref keep = Ref::borrow(reinterpret_cast<PyObject*>(self));
   Fiber* fiber = self->fiber;
   if (fiber != nullptr) {
     if (!fiber->belongs_to(&thread, thread_state)) {
@@ -180,13 +183,16 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
       if (!check_first_call(self, step)) return fail(result);
       job = call_target;
     }
+    // Making a greenlet can collect garbage, and importing its module lets other threads run.
+    self->phase = Portal::Phase::running;
     fiber = take_fiber(self, thread, thread_state);
-    if (fiber == nullptr) return fail(result);
+    if (fiber == nullptr) {
+      self->phase = Portal::Phase::idle;
+      return fail(result);
+    }
     fiber->set_job(job, self, step.argument);
   }
 
-  // The caller's reference may go away during the step: a task drops its coroutine when it ends.
-  Ref keep = Ref::borrow(reinterpret_cast<PyObject*>(self));
   self->phase = Portal::Phase::running;
   self->started = true;
   state.environment.capture(self->environment, self->framework);
