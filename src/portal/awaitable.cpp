@@ -5,10 +5,6 @@ namespace switchback::portal {
 
 using interpreter::is_generator_coroutine;
 
-namespace {
-
-// A coroutine that is suspended in an `await` belongs to whoever awaits it; sending to it as well
-// would resume it with the wrong value.
 bool check_not_awaited(PyObject* coroutine) {
   Ref awaited = Ref::steal(PyObject_GetAttrString(coroutine, "cr_await"));
   if (!awaited) return false;
@@ -16,8 +12,6 @@ bool check_not_awaited(PyObject* coroutine) {
   PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
   return false;
 }
-
-}  // namespace
 
 Ref await_iterator(PyObject* awaitable) {
   if (PyCoro_CheckExact(awaitable)) {

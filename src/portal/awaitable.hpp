@@ -5,6 +5,10 @@
 
 namespace switchback::portal {
 
+// A coroutine that is suspended in an `await` belongs to whoever awaits it; sending to it as well
+// would resume it with the wrong value. Returns false then, with RuntimeError set.
+bool check_not_awaited(PyObject* coroutine);
+
 // What `await awaitable` would iterate over: the coroutine itself, or what __await__() returns. An
 // empty reference with the interpreter's TypeError or RuntimeError set on failure. Runs Python.
 Ref await_iterator(PyObject* awaitable);

@@ -88,7 +88,9 @@ PyObject* close_method(PyObject* self, PyObject*) {
 // stack show the user's code.
 PyObject* forward(PyObject* self, void* name) {
   Ref target = Ref::borrow(as_portal(self)->target);
+  if (Py_EnterRecursiveCall(" in an attribute of a portal")) return nullptr;
   PyObject* value = PyObject_GetAttrString(target.get(), static_cast<const char*>(name));
+  Py_LeaveRecursiveCall();
   if (value == nullptr && PyErr_ExceptionMatches(PyExc_AttributeError)) {
     PyErr_Clear();
     const bool is_name = static_cast<const char*>(name)[0] == '_';
@@ -134,15 +136,17 @@ PyObject* itself(PyObject* self) { return Py_NewRef(self); }
 // awaits it, and so does a portal.
 PyObject* am_await(PyObject* self) {
   const Portal* portal = as_portal(self);
-  if (!never_ran(portal)) {
-    Ref awaited = Ref::steal(get_await(self, const_cast<char*>("cr_await")));
-    if (!awaited) return nullptr;
-    if (awaited.get() != Py_None) {
-      PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
-      return nullptr;
-    }
+  while (portal->fiber == nullptr && portal->started && is_portal(*portal->state, portal->target)) {
+    portal = as_portal(portal->target);
   }
-  return itself(self);
+  if (portal->fiber != nullptr) {
+    if (portal->fiber->awaited() == nullptr) return itself(self);
+    PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
+    return nullptr;
+  }
+  const bool may_be_awaited = portal->phase != Portal::Phase::running && !never_ran(portal) &&
+                              PyCoro_CheckExact(portal->target);
+  return may_be_awaited && !check_not_awaited(portal->target) ? nullptr : itself(self);
 }
 PyObject* itself_method(PyObject* self, PyObject*) { return Py_NewRef(self); }
 
@@ -173,6 +177,7 @@ void dealloc(PyObject* object) {
   const bool unfinished = self->started && self->phase == Portal::Phase::idle;
   if (unfinished && PyObject_CallFinalizerFromDealloc(object) < 0) return;  // resurrected
   PyObject_GC_UnTrack(object);
+  Py_TRASHCAN_BEGIN(object, dealloc);  // a portal around a portal, and so on
   if (self->weak_references != nullptr) PyObject_ClearWeakRefs(object);
   PyTypeObject* const type = Py_TYPE(object);
   if (self->kept != nullptr) release_kept(self);
@@ -186,6 +191,7 @@ void dealloc(PyObject* object) {
   Py_XDECREF(self->kwargs);
   type->tp_free(object);
   Py_DECREF(type);
+  Py_TRASHCAN_END;
 }
 
 char docstring[] =
