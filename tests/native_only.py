@@ -27,7 +27,7 @@ NATIVE_ONLY = {
     ),
     "test_out_of_memory.py": _MEMORY,
     "test_hardening.py": _STACKS,
-    "test_life_cycle.py::test_the_stacks_of_a_thread_are_unmapped_when_it_ends": _STACKS,
+    "test_life_cycle.py::test_the_stacks_of_a_thread_are_given_back_when_it_ends": _STACKS,
     "test_life_cycle.py::test_stacks_are_given_back_and_used_again": _STACKS,
     "test_life_cycle.py::test_stacks_that_are_not_kept_for_reuse_go_back_to_the_system": _STACKS,
     "test_isolated.py::test_script_exits_cleanly[stacks_that_went_deep_give_their_memory_back]": (

@@ -7,7 +7,6 @@ import contextlib
 import gc
 import json
 import os
-import resource
 import signal
 import sys
 import threading
@@ -774,28 +773,23 @@ def test_a_loop_with_suspended_portals_that_moves_to_another_thread(asyncio_libr
         loop.close()
 
 
-def test_the_stacks_of_a_thread_are_unmapped_when_it_ends():
-    def mapped():
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[0]) * resource.getpagesize()
-
+def test_the_stacks_of_a_thread_are_given_back_when_it_ends():
     def use():
         portals = [suspended(lambda: await_(trap())) for _ in range(50)]
         for portal in portals[:20]:
             portal.close()
-        during.append(mapped())
+        during.append(_engine.live_stacks())
         return portals
 
-    in_thread(int)  # whatever the first thread of a process maps for good
     during = []
-    before = mapped()
+    before = _engine.live_stacks()
     portals = in_thread(use)
-    assert during[0] - before > 50 * 8 * 2**20
-    # join() does not wait for the last of it. Less than one stack may have been added, by malloc().
+    assert during == [before + 50]
+    # join() does not wait for the last that a thread does.
     deadline = time.monotonic() + 20
-    while mapped() - before >= 8 * 2**20 and time.monotonic() < deadline:
+    while _engine.live_stacks() > before and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert mapped() - before < 8 * 2**20
+    assert _engine.live_stacks() == before
     del portals
 
 
