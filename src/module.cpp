@@ -93,8 +93,12 @@ PyObject* add_framework(PyObject* module, PyObject* current_task) {
   return index < 0 ? nullptr : PyLong_FromLong(index);
 }
 
-PyObject* set_explainer(PyObject* module, PyObject* explain) {
-  Py_XSETREF(state_of_module(module).explain_no_portal, Py_NewRef(explain));
+PyObject* set_explainers(PyObject* module, PyObject* args) {
+  PyObject *no_portal, *wrong_thread;
+  if (!PyArg_ParseTuple(args, "OO", &no_portal, &wrong_thread)) return nullptr;
+  ModuleState& state = state_of_module(module);
+  Py_XSETREF(state.explain_no_portal, Py_NewRef(no_portal));
+  Py_XSETREF(state.explain_wrong_thread, Py_NewRef(wrong_thread));
   Py_RETURN_NONE;
 }
 
@@ -172,8 +176,11 @@ PyMethodDef methods[] = {
      "Return a portal to replace the coroutine of a task of the framework with that index."},
     {"add_framework", add_framework, METH_O,
      "Register a function that returns a framework's current task or None; return its index."},
-    {"set_explainer", set_explainer, METH_O,
-     "Set the function that words the message of a NoPortalError."},
+    {"set_explainers", set_explainers, METH_VARARGS,
+     "set_explainers(no_portal, wrong_thread)\n\n"
+     "Set the functions that word the messages of a NoPortalError and of a portal that was "
+     "resumed\n"
+     "in another thread."},
     {"get_backend", get_backend, METH_NOARGS, "Return the choice of backend."},
     {"set_backend", set_backend, METH_O,
      "Choose the backend of portals that begin from now on: 'auto', 'native' or 'greenlet'."},
@@ -245,6 +252,7 @@ int traverse(PyObject* module, visitproc visit, void* arg) {
   Py_VISIT(state.task_slot_type);
   Py_VISIT(state.no_portal_error);
   Py_VISIT(state.explain_no_portal);
+  Py_VISIT(state.explain_wrong_thread);
   return state.environment.traverse(visit, arg);
 }
 
@@ -254,6 +262,7 @@ int clear(PyObject* module) {
   Py_CLEAR(state.task_slot_type);
   Py_CLEAR(state.no_portal_error);
   Py_CLEAR(state.explain_no_portal);
+  Py_CLEAR(state.explain_wrong_thread);
   Py_CLEAR(state.name_send);
   Py_CLEAR(state.name_throw);
   Py_CLEAR(state.name_close);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 from . import _engine
@@ -46,4 +47,21 @@ def explain_no_portal() -> str:
     )
 
 
-_engine.set_explainer(explain_no_portal)
+def explain_wrong_thread(ident: int, ended: bool) -> str:
+    name = next(
+        (f"{thread.name!r}" for thread in threading.enumerate() if thread.ident == ident), ""
+    )
+    where = f"thread {name or ident}"
+    if ended or (not name and ident not in sys._current_frames()):
+        return (
+            f"this portal is suspended in await_() in {where}, which has ended: nothing can resume "
+            f"it. Close portals, or let them finish, before their thread or process ends"
+        )
+    return (
+        f"this portal is suspended in await_() in {where}, and can only be resumed there, not in "
+        f"thread {threading.current_thread().name!r}: pass the work to that thread's event loop, "
+        f"with loop.call_soon_threadsafe() or trio.from_thread.run_sync()"
+    )
+
+
+_engine.set_explainers(explain_no_portal, explain_wrong_thread)

@@ -649,7 +649,9 @@ def test_a_thread_that_ends_with_portals_that_refuse_to_close(monkeypatch):
     portal = in_thread(suspended, sync)
     assert set(reported) == {"coroutine ignored GeneratorExit"}
     for name, *arguments in (("send", None), ("throw", KeyError), ("close",)):
-        with pytest.raises(RuntimeError, match="another thread, which has ended"):
+        with pytest.raises(
+            RuntimeError, match=r"suspended in await_\(\) in thread \d+, which has ended"
+        ):
             getattr(portal, name)(*arguments)
     # Its code can never run again: leaked, on purpose, rather than run in the wrong thread.
     del portal
@@ -760,7 +762,9 @@ def test_a_loop_with_suspended_portals_that_moves_to_another_thread(asyncio_libr
         tasks = [loop.create_task(main()) for _ in range(3)]
         loop.run_until_complete(turn())
         for task in tasks:
-            with pytest.raises(RuntimeError, match=r"in another thread.*only be resumed there"):
+            with pytest.raises(
+                RuntimeError, match=r"in thread 'MainThread', and can only be resumed there"
+            ):
                 in_thread(loop.run_until_complete, task)
         assert log == []
         # The tasks have failed, and their portals were dropped: it is for this thread to end them.

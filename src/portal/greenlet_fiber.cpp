@@ -10,10 +10,14 @@ namespace {
 
 constexpr char capsule_name[] = "switchback.GreenletFiber";
 
-void refuse_switch() {
-  PyErr_SetString(
-      PyExc_RuntimeError,
-      "a greenlet has switched to one that waits in await_(); only the portal may do that");
+// Where somebody else than the portal has switched to the current greenlet.
+void refuse_switch(const GreenletApi& api, const char* what_it_does) {
+  Ref greenlet = api.current();
+  if (!greenlet) return;
+  PyErr_Format(PyExc_RuntimeError,
+               "a greenlet has switched to %R, which %s; only the portal may do that, when its "
+               "event loop resumes it: have greenlets switch to others only",
+               greenlet.get(), what_it_does);
 }
 
 }  // namespace
@@ -94,9 +98,7 @@ bool GreenletFiber::run_in_greenlet(PyThreadState* state, Thread& thread) {
     if (!delivered_) {
       // Something else has switched here, or the greenlet that called await_() has been killed.
       if (switched) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        "a greenlet has switched to the one that waits for a portal's step; only "
-                        "the portal may do that");
+        refuse_switch(api_, "waits for a portal's step");
       }
       broken_ = true;
       fail_job();
@@ -111,7 +113,7 @@ PyObject* GreenletFiber::suspend_greenlet(PyObject* trap, PyObject* awaited, PyO
   if (resumer_ == nullptr) {
     // Somebody else has resumed this step, and it awaits again.
     Py_DECREF(trap);
-    refuse_switch();
+    refuse_switch(api_, "waits in await_()");
     *exception = interpreter::take_raised();
     return nullptr;
   }
@@ -125,7 +127,7 @@ PyObject* GreenletFiber::suspend_greenlet(PyObject* trap, PyObject* awaited, PyO
   if (resumer_ == nullptr) {
     // Not resumed by the portal. What was thrown is raised here, and the step goes on by itself.
     drop_message();
-    if (switched) refuse_switch();
+    if (switched) refuse_switch(api_, "waits in await_()");
     *exception = interpreter::take_raised();
     return nullptr;
   }

@@ -70,12 +70,23 @@ bool check_first_call(Portal* self, const Step& step) {
   return true;
 }
 
-void refuse_thread(const Fiber& fiber) {
-  PyErr_Format(PyExc_RuntimeError,
-               "this portal is suspended in await_() in another thread%s; it can only be resumed "
-               "there: pass the work to that thread's event loop, with "
-               "loop.call_soon_threadsafe() or trio.from_thread.run_sync()",
-               fiber.stranded() ? ", which has ended" : "");
+// Sets RuntimeError, in the words of the Python package, which can name the thread.
+void refuse_thread(ModuleState& state, const Fiber& fiber) {
+  // From here on the fiber may be gone: its thread may run.
+  const unsigned long identifier = fiber.thread()->identifier();
+  const bool ended = fiber.stranded();
+  Ref message;
+  if (state.explain_wrong_thread != nullptr) {
+    message = Ref::steal(PyObject_CallFunction(state.explain_wrong_thread, "kO", identifier,
+                                               ended ? Py_True : Py_False));
+    if (!message) PyErr_Clear();
+  }
+  if (message) {
+    PyErr_SetObject(PyExc_RuntimeError, message.get());
+  } else {
+    PyErr_Format(PyExc_RuntimeError, "this portal is suspended in await_() in another thread (%lu)",
+                 identifier);
+  }
 }
 
 // The backend for a portal whose first step begins.
@@ -167,7 +178,7 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
   Fiber* fiber = self->fiber;
   if (fiber != nullptr) {
     if (!fiber->belongs_to(&thread, thread_state)) {
-      refuse_thread(*fiber);
+      refuse_thread(state, *fiber);
       return fail(result);
     }
     self->fiber = nullptr;

@@ -17,6 +17,8 @@ struct ModuleState {
   PyObject* no_portal_error = nullptr;     // owned
   // Called without arguments to word a NoPortalError; owned, or nullptr until it is set.
   PyObject* explain_no_portal = nullptr;
+  // Likewise for a portal of another thread, with the thread's identifier and whether it has ended.
+  PyObject* explain_wrong_thread = nullptr;
   interpreter::StackSettings stack_settings;
   PyObject* name_send = nullptr;  // owned, interned, as are all of these
   PyObject* name_throw = nullptr;

@@ -80,6 +80,9 @@ class Thread {
   bool has_adopted() const { return adopted_ != nullptr; }
   Ref take_adopted() { return Ref::steal(std::exchange(adopted_, nullptr)); }
 
+  // As of threading.get_ident().
+  unsigned long identifier() const { return identifier_; }
+
   core::ExceptionGlobals& exception_globals() { return exceptions_; }
   std::size_t idle_stacks() const { return idle_stacks_.idle(); }
 
@@ -95,6 +98,7 @@ class Thread {
   static constexpr std::size_t most_idle = 1024;
 
   static thread_local Thread* this_thread_;
+  const unsigned long identifier_ = PyThread_get_thread_ident();
   core::ExceptionGlobals& exceptions_ = core::ExceptionGlobals::of_this_thread();
   Fiber* native_ = nullptr;                     // the innermost native fiber that runs
   GreenletFiber* running_greenlets_ = nullptr;  // a list, the latest first

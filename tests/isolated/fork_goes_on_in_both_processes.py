@@ -92,7 +92,7 @@ else:
         try:
             step()
         except RuntimeError as error:
-            assert "another thread" in str(error), error
+            assert "which has ended" in str(error), error
         else:
             raise AssertionError("resumed without its thread")
     of_another_thread.clear()
