@@ -18,16 +18,11 @@ if is_quick; then all=("${few[@]}"); fi
 tests=("$@")
 if [[ $# == 0 ]]; then tests=("${all[@]/#/tests/test_}") tests=("${tests[@]/%/.py}"); fi
 
-# Counts the stacks that are mapped.
-mkdir -p build
-count_stacks=$PWD/build/count_stacks.so
-"${CC:-cc}" -shared -fPIC -O1 -Wall -Wextra -Werror -o "$count_stacks" tests/leak/count_stacks.c
-
 # An interpreter that finds the package: run_pytest PYTHON SITE-DIRECTORIES PYTEST-ARGUMENTS...
 run_pytest() {
   local python=$1 path=$2
   shift 2
-  env LD_PRELOAD="$count_stacks" PYTHONSAFEPATH=1 PYTHONPATH="$path${path:+:}$PWD/tests/leak" \
+  env PYTHONSAFEPATH=1 PYTHONPATH="$path${path:+:}$PWD/tests/leak" \
     "$python" -m pytest -p no:cacheprovider -q -o timeout=600 "$@"
 }
 
@@ -40,11 +35,12 @@ look_for_leaks() {
   SWITCHBACK_BACKEND=greenlet \
     record "$label, greenlet" "$leak_closing" run_pytest "$@" -p plugin "${tests[@]}"
 }
-leak_closing='tests leak; '
+leak_closing='repeated tests leak; '
 
 # A debug build of CPython, with the package built for it.
 debug_build() {
-  local minor=$1 debug=$2 build=$PWD/build/leak-$minor
+  local minor=$1 debug=$2
+  local build=$PWD/build/leak-$minor
   # As a system directory, Debian's headers of the debug build would be taken for the others.
   PATH="$PWD/.venvs/$minor/bin:$PATH" \
     cmake -S . -B "$build" -G Ninja -DPython_EXECUTABLE="$debug" -DCMAKE_BUILD_TYPE=Debug \

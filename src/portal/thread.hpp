@@ -60,7 +60,7 @@ class Thread {
   static void remove_suspended(Fiber* fiber) {
     Fiber* const next = fiber->next_suspended_.load(std::memory_order_relaxed);
     if (next != nullptr) next->link_ = fiber->link_;
-    // A thread that ends may free itself from here on, if it was the last fiber.
+    // A thread that finds its list empty as it ends has to see what was written before.
     std::exchange(fiber->link_, nullptr)->store(next, std::memory_order_release);
     fiber->next_suspended_.store(nullptr, std::memory_order_relaxed);
   }

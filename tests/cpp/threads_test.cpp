@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/context.hpp"
+#include "core/stack_allocator.hpp"
 #include "core/stack_pool.hpp"
 #include "live_stacks.hpp"
 
@@ -53,7 +54,7 @@ class Queue {
   std::deque<Item> items_;
 };
 
-TEST(AStack, mapped_in_one_thread_is_unmapped_in_another) {
+TEST(AStack, allocated_in_one_thread_is_given_back_in_another) {
   constexpr int rounds = 200;
   Queue<std::unique_ptr<TestStack>> queue;
   run_threads([&](int number) {
@@ -119,7 +120,8 @@ TEST(AContext, belongs_to_the_thread_that_resumes_it_first) {
 class PooledContext : public PooledStack, public Context {
  public:
   static PooledContext* create() {
-    const Stack stack = map_stack(TestStack::default_size);
+    StackFailure failure;
+    const Stack stack = allocator.allocate(&failure);
     if (!stack) throw std::bad_alloc();
     ++live_stacks;
     std::byte* place = stack.top() - 1024;
@@ -137,11 +139,14 @@ class PooledContext : public PooledStack, public Context {
     const Stack stack = context->stack;
     context->dismiss();
     context->~PooledContext();
-    unmap_stack(stack);
+    allocator.deallocate(stack);
     --live_stacks;
   }
 
   int runs = 0;
+
+ private:
+  static inline StackAllocator allocator{TestStack::default_size};  // of all threads
 };
 static_assert(sizeof(PooledContext) <= 1024);
 
