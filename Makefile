@@ -1,6 +1,6 @@
 # One command a check; each is a script in scripts/. See CONTRIBUTING.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench bench-quick cpp-test lint format types asan leak torture fuzz check clean
+.PHONY: help setup demo test bench bench-quick cpp-test lint format types asan tsan leak torture fuzz check clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -32,8 +32,11 @@ format: ## format the source
 types: ## check the types
 	@scripts/types.sh
 
-asan: ## run the tests under sanitizers, with assertions
+asan: ## run the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/asan.sh
+
+tsan: ## run the tests under ThreadSanitizer
+	@scripts/tsan.sh
 
 leak: ## repeat operations and tests, and look for what they leave behind
 	@scripts/leak.sh

@@ -1,29 +1,21 @@
 #!/usr/bin/env bash
-# Runs the C++ tests and pytest with AddressSanitizer, UndefinedBehaviorSanitizer and assertions.
-# Arguments are passed on to pytest. The Python is the newest found, or MINOR from the environment.
+# Runs the C++ tests and pytest, on both backends, with AddressSanitizer, UndefinedBehaviorSanitizer
+# and assertions. Arguments are passed on to pytest. The Python is the newest found, or MINOR from
+# the environment. With QUICK=1 pytest runs some of its files only.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-scripts/cpp-test.sh asan
-
+scripts/setup.sh gtest
+export SWITCHBACK_IS_SET_UP=1
 minor=${MINOR:-$(main_minor)}
-python=$PWD/.venvs/$minor/bin/python
-site=$PWD/build/asan-site-$minor
-export CXX=g++
-export PATH="$PWD/.venvs/$minor/bin:$PATH"
+tests=("$@")
+if is_quick && [[ $# == 0 ]]; then
+  tests=(tests/test_{awaitables,cancellation,isolated,life_cycle,out_of_memory,wrong_use}.py)
+fi
 
-say "Python $minor"
-rm -rf "$site"
-"$python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
-  --target "$site" --config-settings=build-dir='build/asan-{wheel_tag}' \
-  --config-settings=cmake.build-type=Debug --config-settings=install.strip=false \
-  --config-settings=cmake.define.CMAKE_CXX_FLAGS_DEBUG='-O1 -g' \
-  --config-settings=cmake.define.SWITCHBACK_SANITIZE=address,undefined .
-
-# The interpreter itself is not built with the sanitizers, so their libraries have to come first;
-# nor does it free everything at exit, so leaks are looked for elsewhere.
-preload=$("$CXX" -print-file-name=libasan.so):$("$CXX" -print-file-name=libubsan.so)
-env LD_PRELOAD="$preload" PYTHONMALLOC=malloc PYTHONSAFEPATH=1 PYTHONPATH="$site" \
-  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
-  "$python" -m pytest -p no:cacheprovider -o timeout=600 "$@"
+record 'C++ tests' 'tests passed' scripts/cpp-test.sh asan
+record "Python $minor" "$pytest_closing" scripts/sanitized-pytest.sh asan "$minor" "${tests[@]}"
+record "$minor, greenlet" "$pytest_closing" \
+  scripts/sanitized-pytest.sh asan-greenlet "$minor" "${tests[@]}"
+print_summary 'AddressSanitizer'

@@ -1,15 +1,22 @@
 #!/usr/bin/env bash
 # Compares random programs in portals with the same programs run natively, on each Python found or
 # on MINOR from the environment. SWITCHBACK_FUZZ_PROGRAMS is their number, 20,000 unless told;
-# SWITCHBACK_FUZZ_SEED repeats a run.
+# SWITCHBACK_FUZZ_SEED repeats a run. With QUICK=1, 2,000 programs on the newest Python.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 scripts/setup.sh
-for minor in ${MINOR:-$(ready_minors)}; do
-  say "Python $minor"
+export SWITCHBACK_IS_SET_UP=1
+selected=${MINOR:-$(ready_minors)}
+if is_quick; then
+  selected=${MINOR:-$(main_minor)}
+  export SWITCHBACK_FUZZ_PROGRAMS=${SWITCHBACK_FUZZ_PROGRAMS:-2000}
+fi
+
+for minor in $selected; do
   scripts/build.sh "$minor"
   # tests/fuzz comes onto sys.path as the directory of the script.
-  ".venvs/$minor/bin/python" tests/fuzz/run.py
+  record "Python $minor" 'programs, no difference' ".venvs/$minor/bin/python" tests/fuzz/run.py
 done
+print_summary fuzz

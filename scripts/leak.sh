@@ -1,52 +1,71 @@
 #!/usr/bin/env bash
-# Looks for leaks: the tests in tests/leak, then every quick test repeated, on the newest Python
-# found or MINOR from the environment; and with a debug build of Python, which counts references,
-# where there is one. Arguments are the tests to repeat.
+# Looks for leaks, on each Python found or on MINOR from the environment, and on their debug builds,
+# which count references, where there are any: the tests in tests/leak, then every test that runs in
+# the process of pytest repeated, on both backends. Arguments are the tests to repeat. With QUICK=1,
+# the newest Python, one backend, and some of the tests.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 scripts/setup.sh
-tests=("$@")
-if [[ ${#tests[@]} == 0 ]]; then
-  for name in awaitables cancellation context_variables frameworks helpers same_as_await; do
-    tests+=("tests/test_$name.py")
-  done
-fi
-failures=0
+export SWITCHBACK_IS_SET_UP=1
 
-# Runs both on an interpreter that finds the package: look_for_leaks PYTHON SITE-DIRECTORIES
-look_for_leaks() {
+# Tests that do their work in child processes leave nothing here.
+all=(awaitables backend cancellation context_variables frameworks greenlet_users hardening helpers
+  life_cycle places same_as_await task_slot tracing wrong_use)
+few=(awaitables cancellation helpers)
+if is_quick; then all=("${few[@]}"); fi
+tests=("$@")
+if [[ $# == 0 ]]; then tests=("${all[@]/#/tests/test_}") tests=("${tests[@]/%/.py}"); fi
+
+# An interpreter that finds the package: run_pytest PYTHON SITE-DIRECTORIES PYTEST-ARGUMENTS...
+run_pytest() {
   local python=$1 path=$2
-  env SWITCHBACK_LEAKS=1 PYTHONSAFEPATH=1 PYTHONPATH="$path" \
-    "$python" -m pytest -p no:cacheprovider -q -o timeout=600 tests/leak ||
-    failures=$((failures + 1))
+  shift 2
   env PYTHONSAFEPATH=1 PYTHONPATH="$path${path:+:}$PWD/tests/leak" \
-    "$python" -m pytest -p no:cacheprovider -q -o timeout=600 -p plugin "${tests[@]}" ||
-    failures=$((failures + 1))
+    "$python" -m pytest -p no:cacheprovider -q -o timeout=600 "$@"
 }
 
-minor=${MINOR:-$(main_minor)}
-say "Python $minor"
-scripts/build.sh "$minor"
-look_for_leaks ".venvs/$minor/bin/python" ''
+look_for_leaks() {
+  local label=$1
+  shift
+  SWITCHBACK_LEAKS=1 record "$label, growth" "$pytest_closing" run_pytest "$@" tests/leak
+  record "$label, native" "$leak_closing" run_pytest "$@" -p plugin "${tests[@]}"
+  if is_quick; then return; fi
+  SWITCHBACK_BACKEND=greenlet \
+    record "$label, greenlet" "$leak_closing" run_pytest "$@" -p plugin "${tests[@]}"
+}
+leak_closing='repeated tests leak; '
 
-for minor in $(ready_minors); do
-  debug=$(type -p "python${minor}d" "python${minor}-dbg" | head -n 1) || true
-  if [[ -z $debug ]]; then continue; fi
-  say "debug build of Python $minor"
-  build=$PWD/build/leak-$minor
+# A debug build of CPython, with the package built for it.
+debug_build() {
+  local minor=$1 debug=$2
+  local build=$PWD/build/leak-$minor
   # As a system directory, Debian's headers of the debug build would be taken for the others.
-  cmake -S . -B "$build" -DPython_EXECUTABLE="$debug" -DCMAKE_BUILD_TYPE=Debug \
+  PATH="$PWD/.venvs/$minor/bin:$PATH" \
+    cmake -S . -B "$build" -G Ninja -DPython_EXECUTABLE="$debug" -DCMAKE_BUILD_TYPE=Debug \
     -DCMAKE_NO_SYSTEM_FROM_IMPORTED=ON --log-level=WARNING
-  cmake --build "$build"
+  PATH="$PWD/.venvs/$minor/bin:$PATH" cmake --build "$build"
   rm -rf "$build/site"
   mkdir -p "$build/site"
   cp -r switchback "$build/site/"
   cp "$build"/_engine*.so "$build/site/switchback/"
+}
+
+selected=${MINOR:-$(ready_minors)}
+if is_quick; then selected=${MINOR:-$(main_minor)}; fi
+for minor in $selected; do
+  scripts/build.sh "$minor"
+  look_for_leaks "Python $minor" "$PWD/.venvs/$minor/bin/python" ''
+  debug=$(type -p "python${minor}d" "python${minor}-dbg" | head -n 1) || true
+  if [[ -z $debug ]]; then
+    note_outcome "$minor, debug build" 'NOT tested: no such Python here' ''
+    continue
+  fi
+  say "debug build of Python $minor"
+  debug_build "$minor" "$debug"
   # The packages are those of the other build, whose extensions a debug build can load.
   packages=$(".venvs/$minor/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-  look_for_leaks "$debug" "$build/site:$packages"
+  look_for_leaks "$minor debug" "$debug" "$PWD/build/leak-$minor/site:$packages"
 done
-
-if [[ $failures != 0 ]]; then die "$failures of the runs above have failed"; fi
+print_summary 'leaks'

@@ -113,3 +113,37 @@ install_requirements() {
     echo "$sum" >"$venv/.requirements-$name"
   done
 }
+
+# With QUICK=1 in the environment the longer checks do less, for continuous integration.
+is_quick() { [[ -n ${QUICK:-} ]]; }
+
+# The last line that pytest prints.
+# shellcheck disable=SC2034
+pytest_closing='^(=+ )?[0-9]+ (passed|failed|skipped|error|xfailed).* in [0-9.]+s'
+
+summary=()
+failures=0
+
+# Runs a command and keeps its outcome: record NAME PATTERN COMMAND...
+# The last line of its output that matches the pattern goes into the summary.
+record() {
+  local name=$1 pattern=$2 outcome=passed closing log
+  shift 2
+  mkdir -p build/log
+  log="build/log/$(basename "$0" .sh)-${name//[ ,]/-}.txt"
+  say "$name"
+  if ! "$@" 2>&1 | tee "$log"; then
+    outcome=FAILED
+    failures=$((failures + 1))
+  fi
+  closing=$(grep -E "$pattern" "$log" | tail -n 1 | tr -d '=' | xargs) || true
+  note_outcome "$name" "$outcome" "$closing"
+}
+note_outcome() { summary+=("$(printf '%-16s %-7s %s' "$1" "$2" "$3")"); }
+
+# Prints what record() has kept, and ends the script with an error if anything has failed.
+print_summary() {
+  say "$*: summary"
+  printf '%s\n' "${summary[@]}"
+  if [[ $failures != 0 ]]; then die "$failures of the steps above failed"; fi
+}

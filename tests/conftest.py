@@ -20,18 +20,22 @@ import pytest
 os.environ.setdefault("SWITCHBACK_BACKEND", "native")
 
 from native_only import NATIVE_ONLY
+from sanitizers import NOT_UNDER
 
 import switchback
 
+SANITIZER = os.environ.get("SWITCHBACK_SANITIZER", "")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if switchback.backend == "native":
-        return
+    skips = dict(NOT_UNDER.get(SANITIZER, {}))
+    if switchback.backend != "native":
+        skips |= {start: f"native backend only: {why}" for start, why in NATIVE_ONLY.items()}
     for item in items:
         test = item.nodeid.removeprefix("tests/")
-        for start, reason in NATIVE_ONLY.items():
+        for start, reason in skips.items():
             if test.startswith(start):
-                item.add_marker(pytest.mark.skip(reason=f"native backend only: {reason}"))
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 class AsyncioLibrary:

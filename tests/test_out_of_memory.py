@@ -42,7 +42,8 @@ def failing_calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(failing_calls: Path, name: str) -> None:
-    preloaded = os.pathsep.join(filter(None, [str(failing_calls), os.environ.get("LD_PRELOAD")]))
+    # A sanitizer that is preloaded as well has to come first.
+    preloaded = os.pathsep.join(filter(None, [os.environ.get("LD_PRELOAD"), str(failing_calls)]))
     child = subprocess.run(
         [sys.executable, "-X", "faulthandler", SUPPORT / "out_of_memory.py", name],
         env={**os.environ, "LD_PRELOAD": preloaded},

@@ -511,20 +511,18 @@ def in_a_cached_property(wait, number):
     return thing.value
 
 
-@functools.singledispatch
-def dispatched(value, wait):
-    raise AssertionError
-
-
-@dispatched.register
-def _(value: int, wait):
-    return wait(value)
-
-
 @place
 def in_singledispatch(wait, number):
     class Local:
         pass
+
+    @functools.singledispatch
+    def dispatched(value, wait):
+        raise AssertionError
+
+    @dispatched.register
+    def _(value: int, wait):
+        return wait(value)
 
     dispatched.register(Local, lambda value, wait: wait("local"))
     assert dispatched(Local(), wait) == "local"

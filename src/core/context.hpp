@@ -58,7 +58,7 @@ class Context {
   }
 
   // Before the stack is unmapped.
-  void dismiss() { sanitizer_.forget_stack(); }
+  void dismiss() { sanitizer_.forget_stack(target_); }
 
   // Runs the context until its next suspend(). `live` is ExceptionGlobals::of_this_thread(), which
   // a caller may keep. What may switch: this call does.

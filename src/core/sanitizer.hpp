@@ -49,9 +49,14 @@ class SanitizerSwitch {
 #endif
   }
 
-  void forget_stack() {
+  // `suspended_at` is where the stack is suspended for good. The calls below that place have
+  // returned and unpoisoned what they used; to do so once more would commit shadow memory, a
+  // megabyte for a stack.
+  void forget_stack([[maybe_unused]] const void* suspended_at) {
 #ifdef SWITCHBACK_ASAN
-    __asan_unpoison_memory_region(own_low_, own_size_);
+    const auto* low = static_cast<const std::byte*>(suspended_at);
+    const auto* top = static_cast<const std::byte*>(own_low_) + own_size_;
+    __asan_unpoison_memory_region(low, static_cast<std::size_t>(top - low));
 #endif
 #ifdef SWITCHBACK_TSAN
     __tsan_destroy_fiber(own_tsan_);

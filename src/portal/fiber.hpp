@@ -1,6 +1,7 @@
 // A fiber: a stack on which a step of a portal runs, and what passes between it and its resumer.
 #pragma once
 
+#include <atomic>
 #include <cassert>
 #include <cstdint>
 #include <utility>
@@ -137,8 +138,8 @@ class Fiber {
   // While suspended: the thread that has to resume it, and its place in that thread's list.
   Thread* thread_ = nullptr;
   std::uint64_t thread_state_id_ = 0;
-  Fiber* next_suspended_ = nullptr;
-  Fiber** link_ = nullptr;  // what points at this fiber in the list
+  std::atomic<Fiber*> next_suspended_ = nullptr;
+  std::atomic<Fiber*>* link_ = nullptr;  // what points at this fiber in the list
 };
 
 }  // namespace switchback::portal

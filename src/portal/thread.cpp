@@ -25,9 +25,10 @@ struct Thread::AtThreadExit {
     }
     this_thread_ = nullptr;
     thread->alive_.store(false, std::memory_order_release);
-    const bool referred_to = thread->suspended_ != nullptr || thread->native_ != nullptr ||
-                             thread->running_greenlets_ != nullptr || thread->has_adopted() ||
-                             thread->has_abandoned_;
+    // Others change the rest only while there is something suspended: it is looked at afterwards.
+    const bool referred_to = thread->suspended_.load(std::memory_order_acquire) != nullptr ||
+                             thread->has_adopted() || thread->has_abandoned_ ||
+                             thread->native_ != nullptr || thread->running_greenlets_ != nullptr;
     if (!referred_to) delete thread;
   }
 };

@@ -10,7 +10,8 @@
 
 namespace switchback::portal {
 
-// All of it is used under the GIL only, `alive` excepted.
+// All of it is used under the GIL only, except for `alive` and what the thread looks at as it ends:
+// it has no GIL then, while others may still drop portals that it had suspended.
 class Thread {
  public:
   // The calling thread's, made on first use; nullptr with MemoryError set if there is no memory.
@@ -50,22 +51,25 @@ class Thread {
 
   void add_suspended(Fiber* fiber, const PyThreadState* state) {
     fiber->set_thread(this, state);
-    fiber->next_suspended_ = suspended_;
-    if (suspended_ != nullptr) suspended_->link_ = &fiber->next_suspended_;
-    suspended_ = fiber;
+    Fiber* const next = suspended_.load(std::memory_order_relaxed);
+    fiber->next_suspended_.store(next, std::memory_order_relaxed);
+    if (next != nullptr) next->link_ = &fiber->next_suspended_;
+    suspended_.store(fiber, std::memory_order_relaxed);
     fiber->link_ = &suspended_;
   }
   static void remove_suspended(Fiber* fiber) {
-    *fiber->link_ = fiber->next_suspended_;
-    if (fiber->next_suspended_ != nullptr) fiber->next_suspended_->link_ = fiber->link_;
-    fiber->link_ = nullptr;
-    fiber->next_suspended_ = nullptr;
+    Fiber* const next = fiber->next_suspended_.load(std::memory_order_relaxed);
+    if (next != nullptr) next->link_ = fiber->link_;
+    // A thread that finds its list empty as it ends has to see what was written before.
+    std::exchange(fiber->link_, nullptr)->store(next, std::memory_order_release);
+    fiber->next_suspended_.store(nullptr, std::memory_order_relaxed);
   }
-  // Leaves a suspended fiber as it is for good, with all that its frames refer to.
+  // Leaves a suspended fiber as it is for good, with all that its frames refer to. May be called in
+  // any thread, even while the fiber's own one ends.
   static void abandon(Fiber* fiber) {
+    fiber->thread_->has_abandoned_ = true;
     remove_suspended(fiber);
     fiber->portal_ = nullptr;
-    fiber->thread_->has_abandoned_ = true;
   }
   // The portals that are suspended in this thread and in `state`, as a new list; nullptr with
   // MemoryError set on failure.
@@ -104,8 +108,8 @@ class Thread {
   GreenletFiber* running_greenlets_ = nullptr;  // a list, the latest first
   GreenletFiber* idle_greenlets_ = nullptr;     // a list
   core::StackPool idle_stacks_{most_idle};
-  Fiber* suspended_ = nullptr;   // a list
-  PyObject* adopted_ = nullptr;  // a list object, or nullptr
+  std::atomic<Fiber*> suspended_ = nullptr;  // a list
+  PyObject* adopted_ = nullptr;              // a list object, or nullptr
   bool has_abandoned_ = false;
   std::uint64_t watched_state_ = 0;  // the id of the thread state used last; no state has 0
   std::atomic<bool> alive_{true};

@@ -21,9 +21,14 @@ class LiveStacksListener : public testing::EmptyTestEventListener {
 }  // namespace
 }  // namespace switchback::core
 
-#ifdef SWITCHBACK_ASAN
 // The tests of guards expect the signal itself.
+#ifdef SWITCHBACK_ASAN
 extern "C" [[gnu::visibility("default")]] const char* __asan_default_options() {
   return "handle_segv=0:handle_sigbus=0";
+}
+#endif
+#ifdef SWITCHBACK_TSAN
+extern "C" [[gnu::visibility("default")]] const char* __tsan_default_options() {
+  return "handle_segv=0:handle_sigbus=0:halt_on_error=1";
 }
 #endif

@@ -168,6 +168,7 @@ def compare(directory: Path, modules: list[str]) -> bool:
     differences.update(again)
     problems += crashes
 
+    total = same_tests = 0
     columns = "{:<24} {:<10} {:>6} {:>6} {:>6} {:>6} {:>10} {:>12}".format
     print(
         columns("module", "where", "tests", "passed", "same", "known", "different", "suspensions")
@@ -179,17 +180,21 @@ def compare(directory: Path, modules: list[str]) -> bool:
             tests = {*outside.outcomes, *inside.outcomes}
             passed = sum(outcome == "ok" for outcome in inside.outcomes.values())
             same = len(tests) - len(differing(outside.outcomes, inside.outcomes))
+            total, same_tests = total + len(tests), same_tests + same
             different = sorted(differences[module, where])
             counts = (len(tests), passed, same, len(known[module, where]), len(different))
             print(columns(module, where, *counts, inside.suspensions))
             for test in different:
                 here, there = (run.outcomes.get(test, "not run") for run in (inside, outside))
                 problems.append(f"{module}, {where}: {test}: {here} in a portal, {there} outside")
-    print(f"{time.monotonic() - started:.0f} s")
     for line in settled:
         print(f"differed, but not when run again: {line}")
     for line in problems:
         print(f"DIFFERENT: {line}")
+    print(
+        f"{len(modules)} modules, {total} outcomes in portals, {same_tests} the same, "
+        f"{len(problems)} differences, {time.monotonic() - started:.0f} s"
+    )
     return not problems
 
 

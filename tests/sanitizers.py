@@ -1,0 +1,29 @@
+"""The tests that do not hold under a sanitizer, each with the reason."""
+
+from __future__ import annotations
+
+_GREENLETS = "greenlet copies stacks, which this sanitizer does not follow"
+_FIBERS = "ThreadSanitizer has room for some thousand stacks at a time"
+_THREAD_ENDS = "ThreadSanitizer does not let a thread end on a stack of ours"
+_ALLOCATORS = "the sanitizer has an allocator of its own, which the test does not get to fail"
+
+#: What scripts/sanitized-pytest.sh runs -> the start of a test's id -> why it is skipped.
+NOT_UNDER: dict[str, dict[str, str]] = {
+    # What follows a switch of greenlets is tested by "asan-greenlet", built without redzones on
+    # the stack.
+    "asan": {
+        "test_backend.py": _GREENLETS,
+        "test_greenlet_users.py": _GREENLETS,
+        "test_out_of_memory.py::test_the_system_has_no_memory[new]": _ALLOCATORS,
+    },
+    "tsan": {
+        "test_backend.py": _GREENLETS,
+        "test_greenlet_users.py": _GREENLETS,
+        "test_out_of_memory.py::test_the_system_has_no_memory[new]": _ALLOCATORS,
+        "test_stack_exhaustion.py": "ThreadSanitizer itself notes calls to some depth only",
+        "test_life_cycle.py::test_ten_thousand_portals_suspended_at_once": _FIBERS,
+        "test_isolated.py::test_script_exits_cleanly[exit_with_threads_blocked_below_await]": (
+            _THREAD_ENDS
+        ),
+    },
+}
