@@ -232,7 +232,7 @@ void release_kept(Portal* self) {
   if (fiber == nullptr || is_retired(*self->state, *fiber)) return;
   Thread* thread = Thread::of_this_thread();
   if (thread == nullptr) PyErr_Clear();
-  if (thread != nullptr && fiber->thread() == thread) {
+  if (thread != nullptr && fiber->belongs_to(thread, PyThreadState_Get())) {
     thread->give_idle(fiber);
   } else if (fiber->backend() == Backend::native) {
     StackFiber::destroy(static_cast<StackFiber*>(fiber));
