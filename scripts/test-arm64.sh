@@ -78,7 +78,7 @@ cp "$build/module"/_engine*.so "$site/switchback/"
 # Usage: in_chroot PAGE_SIZE COMMAND...
 in_chroot() {
   unshare --user --map-root-user --mount --pid --fork --kill-child \
-    bash -s -- "$root" "$PWD" "$site" "$@" <<'BASH'
+    bash -s -- "$root" "$PWD" "$site" "$@" <<'BASH' &
 set -euo pipefail
 root=$1 source=$2 site=$3 page_size=$4
 shift 4
@@ -99,7 +99,13 @@ chroot . /usr/bin/env -i -C /source HOME=/tmp PATH=/usr/bin:/bin LANG=C.UTF-8 \
   QEMU_PAGESIZE="$page_size" PYTHONPATH=/site PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 \
   ${SWITCHBACK_BACKEND:+SWITCHBACK_BACKEND="$SWITCHBACK_BACKEND"} "$@" </dev/null
 BASH
+  emulation=$!
+  wait "$emulation"
 }
+# unshare ignores what else would end it, and takes everything with it.
+emulation=''
+trap 'if [[ -n $emulation ]]; then kill -KILL "$emulation" 2>/dev/null || true; fi' EXIT
+trap 'exit 130' INT TERM
 
 pytest=(/usr/bin/python3 -m pytest -p no:cacheprovider -o timeout=900)
 for size in "${page_sizes[@]}"; do
