@@ -24,7 +24,11 @@ if [[ $(cat "$root/.ready" 2>/dev/null) != "${in_root[*]}" ]]; then
   say "unpacking Debian $debian for arm64 in $root"
   as_root=()
   if [[ $(id -u) != 0 ]]; then as_root=(sudo -n); fi
-  "${as_root[@]}" rm -rf "$root"
+  # Nothing is removed that was not made here, nor what is mounted in it.
+  if [[ -e $root && ! -e $root/.ready ]]; then
+    die "test-arm64: $root exists and is not a root that was completed here; move it away"
+  fi
+  "${as_root[@]}" rm -rf --one-file-system "$root"
   mkdir -p "$(dirname "$root")"
   "${as_root[@]}" mmdebstrap --quiet --mode=root --variant=extract --architectures=arm64 \
     --include="$(tr ' ' ',' <<<"${in_root[*]}")" "$debian" "$root"
