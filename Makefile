@@ -1,9 +1,9 @@
 # One command a check; each is a script in scripts/. See CONTRIBUTING.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench bench-quick cpp-test lint format types asan tsan leak torture fuzz check clean
+.PHONY: help setup demo test bench bench-quick cpp-test lint format types asan tsan leak torture fuzz test-arm64 dist check clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 setup: ## make the machine ready: packages, one virtual environment a Python
 	@scripts/setup.sh gtest benchmark clang demo bench lint
@@ -46,6 +46,12 @@ torture: ## run parts of CPython's own suite inside portals
 
 fuzz: ## compare random programs, run natively and through portals
 	@scripts/fuzz.sh
+
+test-arm64: ## run the C++ tests and pytest for AArch64, emulated
+	@scripts/test-arm64.sh
+
+dist: ## build the source distribution and a wheel, and try them
+	@scripts/dist.sh
 
 check: lint types test ## run all that has to pass before a change is merged
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the machine ready: missing Debian packages, and one virtual environment a Python.
-# Arguments name what else is needed: gtest, benchmark and clang as Debian packages; bench, demo and
-# lint as requirements/*.txt.
+# Arguments name what else is needed: gtest, benchmark, clang and arm64 as Debian packages; bench,
+# demo and lint as requirements/*.txt.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -23,6 +23,11 @@ for feature in "$@"; do
     gtest) has_header gtest/gtest.h || packages+=(libgtest-dev) ;;
     benchmark) has_header benchmark/benchmark.h || packages+=(libbenchmark-dev) ;;
     clang) command -v clang++ >/dev/null || packages+=(clang) ;;
+    arm64)
+      command -v aarch64-linux-gnu-g++ >/dev/null || packages+=(g++-aarch64-linux-gnu)
+      command -v qemu-aarch64-static >/dev/null || packages+=(qemu-user-static)
+      command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
+      ;;
     demo | bench | lint) requirements+=("$feature") ;;
     *) die "setup: unknown feature '$feature'" ;;
   esac

@@ -1,8 +1,6 @@
 // The context switch: suspends one C stack and continues another, with what C++ keeps for each.
 #pragma once
 
-#include <cxxabi.h>
-
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
@@ -10,8 +8,28 @@
 #include "core/sanitizer.hpp"
 #include "core/switch.hpp"
 
+#ifndef _MSC_VER
+// Not every <cxxabi.h> declares it.
+namespace __cxxabiv1 {
+struct __cxa_eh_globals;
+extern "C" __cxa_eh_globals* __cxa_get_globals() noexcept;
+}  // namespace __cxxabiv1
+#endif
+
 namespace switchback::core {
 
+#ifdef _MSC_VER
+// Microsoft's runtime has nothing to exchange that it would let others see. So no stack may be left
+// from inside a `catch` block there.
+struct ExceptionGlobals {
+  void assign(const ExceptionGlobals&) {}
+
+  static ExceptionGlobals& of_this_thread() {
+    static ExceptionGlobals none;
+    return none;
+  }
+};
+#else
 // What the C++ runtime keeps per thread but belongs to a stack: the exceptions being handled
 // (`catch` blocks not yet left) and the number still in flight. Without exchanging it, a `throw;`
 // after a switch inside a `catch` rethrows another stack's exception. The layout is that of
@@ -33,6 +51,7 @@ struct ExceptionGlobals {
     return *reinterpret_cast<ExceptionGlobals*>(__cxxabiv1::__cxa_get_globals());
   }
 };
+#endif
 
 // A machine context that lives on a stack of its own. resume() runs it until it calls suspend().
 //

@@ -88,6 +88,11 @@ void release_memory(std::byte* low, std::size_t size, std::size_t guards) noexce
 }
 
 GuardResult install_guard(std::byte* low, std::size_t size) noexcept {
+  // What accepts even advice that does not exist follows none (QEMU's emulation of programs).
+  [[maybe_unused]] static const bool asked = [low, size] {
+    if (madvise(low, size, -1) == 0) madvise_works.store(false, std::memory_order_relaxed);
+    return true;
+  }();
   if (madvise_works.load(std::memory_order_relaxed)) {
     if (madvise(low, size, guard_install) == 0) return GuardResult::installed;
     // Only a kernel that does not know of it is not asked again.

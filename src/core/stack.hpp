@@ -22,7 +22,8 @@ struct Stack {
   std::byte* top() const { return low + size; }
 
   // One guard is wide enough that no single frame of a C function compiled with the usual
-  // stack-clash protection (one page a probe) can step over it.
+  // stack-clash protection (one page a probe) can step over it. A multiple of every page size:
+  // AArch64 has pages of 4, 16 and 64 KiB.
   static constexpr std::size_t guard_size = 64 * 1024;
 };
 

@@ -4,13 +4,15 @@
 // Boost's jump_fcontext() is called and leaves by a jump, so each switch leaves one address too
 // many on the processor's return-address stack, and the returns that follow are mispredicted, a
 // whole call chain of them: 70 to 120 ns for each step of a portal. Inlined, a switch neither calls
-// nor returns. Define SWITCHBACK_BOOST_SWITCH to have Boost's everywhere.
+// nor returns. Define SWITCHBACK_BOOST_SWITCH to have Boost's everywhere. Windows always has it, as
+// it also exchanges what the system keeps for each thread of the stack's bounds.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__ILP32__) && \
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__ILP32__) && !defined(_WIN32) && \
     !defined(SWITCHBACK_BOOST_SWITCH)
 #define SWITCHBACK_INLINE_SWITCH 1
 #else
@@ -116,6 +118,30 @@ inline __attribute__((always_inline)) void switch_stacks(SuspendedPoint& from, S
 
 namespace detail {
 
+// The rounding mode and its like. Boost's assembly keeps them for each stack, but not on AArch64;
+// there, a new stack begins with those of its resumer. Writing the register waits for all
+// instructions before it, and hardly ever has to be done.
+class FloatingPointModes {
+#if defined(__aarch64__) && defined(__GNUC__)
+ public:
+  void restore() const {
+    if (current() != saved_) __asm__ volatile("msr fpcr, %0" : : "r"(saved_));
+  }
+
+ private:
+  static std::uint64_t current() {
+    std::uint64_t modes;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(modes));
+    return modes;
+  }
+
+  std::uint64_t saved_ = current();
+#else
+ public:
+  void restore() const {}
+#endif
+};
+
 // Lies on the stack that is being left, until the other side has taken note of where that was.
 struct BoostTransfer {
   SuspendedPoint* from;
@@ -141,8 +167,10 @@ SuspendedPoint make_stack(std::byte* top, std::size_t size) {
 }
 
 inline void switch_stacks(SuspendedPoint& from, SuspendedPoint to, void* argument) {
+  const detail::FloatingPointModes modes;
   detail::BoostTransfer transfer{&from, argument};
   detail::BoostTransfer::arrived(boost::context::detail::jump_fcontext(to, &transfer));
+  modes.restore();
 }
 
 #endif
