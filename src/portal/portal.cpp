@@ -104,10 +104,18 @@ Backend choose_backend(ModuleState& state, const Thread& thread) {
   return thread.in_native() ? Backend::native : Backend::greenlet;
 }
 
+// Whether a portal that began before greenlet was imported can do as if it began now. It cannot
+// once it keeps a stack, on which greenlets may have been started.
+bool can_change_backend(const Portal* self) {
+  return self->backend == Backend::native && self->kept == nullptr &&
+         self->state->backend == BackendSetting::automatic &&
+         self->state->environment.greenlet_loaded();
+}
+
 // The fiber for a step of `self` that begins, or nullptr with an exception set.
 Fiber* take_fiber(Portal* self, Thread& thread, const PyThreadState* thread_state) {
   ModuleState& state = *self->state;
-  if (!self->started) self->backend = choose_backend(state, thread);
+  if (!self->started || can_change_backend(self)) self->backend = choose_backend(state, thread);
   if (self->kept != nullptr) {
     const bool usable =
         self->kept->belongs_to(&thread, thread_state) &&

@@ -41,7 +41,7 @@ static int is_to_fail(enum kind kind) {
 }
 
 void *mmap(void *address, size_t size, int protection, int flags, int file, off_t offset) {
-  const int is_stack = (flags & MAP_STACK) != 0 && size >= smallest_stack && address == NULL;
+  const int is_stack = (flags & MAP_STACK) != 0 && size >= smallest_stack;
   if ((flags & MAP_ANONYMOUS) != 0 && is_to_fail(is_stack ? STACK_MAP : ANY_MAP)) {
     errno = ENOMEM;
     return MAP_FAILED;
