@@ -59,8 +59,8 @@ class Called:
 
 lists = nested(lambda inner: [inner])
 tuples = nested(lambda inner: (inner,))
-# Nothing bounds this recursion, neither in a portal nor outside: on AArch64, as many levels as above
-# overflow the 8 MiB of the main thread.
+# Nothing bounds this recursion, neither in a portal nor outside: on AArch64, as many levels as
+# above overflow the 8 MiB of the main thread.
 hashed = nested(lambda inner: (inner,), LEVELS // 2)
 dicts = nested(lambda inner: {0: inner})
 other_lists = nested(lambda inner: [inner])
