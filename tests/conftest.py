@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import asyncio
 import asyncio.tasks
+import contextlib
 import dataclasses
 import inspect
 import os
+import sys
 import textwrap
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from types import FunctionType
 from typing import Any
 
@@ -36,6 +38,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for start, reason in skips.items():
             if test.startswith(start):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+if sys.version_info >= (3, 14) and hasattr(asyncio.tasks, "_c_enter_task"):
+    # Else a task written in Python would be current for functions written in Python only, and
+    # asyncio.current_task() is none.
+    for _name in ("enter_task", "leave_task", "swap_current_task"):
+        setattr(asyncio.tasks, f"_py_{_name}", getattr(asyncio.tasks, f"_c_{_name}"))
+
+
+@contextlib.contextmanager
+def without_running_loop() -> Iterator[None]:
+    """asyncio refuses to run a loop in a loop; who insists hides the outer one and its task."""
+    loop = asyncio._get_running_loop()
+    task = asyncio.current_task(loop) if sys.version_info >= (3, 14) and loop else None
+    if task is not None:
+        asyncio.tasks._leave_task(loop, task)
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(loop)
+        if task is not None:
+            asyncio.tasks._enter_task(loop, task)
 
 
 class AsyncioLibrary:
