@@ -41,10 +41,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 if sys.version_info >= (3, 14) and hasattr(asyncio.tasks, "_c_enter_task"):
-    # Else a task written in Python would be current for functions written in Python only, and
-    # asyncio.current_task() is none.
-    for _name in ("enter_task", "leave_task", "swap_current_task"):
-        setattr(asyncio.tasks, f"_py_{_name}", getattr(asyncio.tasks, f"_c_{_name}"))
+    # Else a task written in Python is known to functions written in Python only, and neither
+    # asyncio.current_task() nor asyncio.all_tasks() is.
+    for _name in vars(asyncio.tasks).copy():
+        if _name.startswith("_c_") and _name.endswith("_task"):
+            setattr(asyncio.tasks, f"_py_{_name[3:]}", getattr(asyncio.tasks, _name))
 
 
 @contextlib.contextmanager

@@ -118,7 +118,7 @@ def test_what_cannot_be_awaited_is_a_type_error(library):
         await ensure_portal()
         with pytest.raises(TypeError, match=r"int.* can't be (used in 'await'|awaited)"):
             await_(42)
-        with pytest.raises(TypeError, match="can't be (used in 'await'|awaited)"):
+        with pytest.raises(TypeError, match=r"can't be (used in 'await'|awaited)"):
             await_(never)
         await_(library.checkpoint())
 
@@ -569,7 +569,7 @@ def test_a_portal_of_a_sync_function_that_is_awaited_already_is_refused():
 
 def test_with_portal_run_of_what_returns_no_awaitable(library):
     async def main():
-        with pytest.raises(TypeError, match="can't be (used in 'await'|awaited)"):
+        with pytest.raises(TypeError, match=r"can't be (used in 'await'|awaited)"):
             await with_portal_run(lambda: 5)
         await with_portal_run_sync(lambda: await_(library.checkpoint()))
 

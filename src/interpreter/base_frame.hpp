@@ -1,4 +1,4 @@
-// The incomplete Python frame at the bottom of a stack, up to CPython 3.13: owned by the thread.
+// The incomplete Python frame at the bottom of a stack, where something has looked at it.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +20,9 @@ inline void release_frame_object(_PyInterpreterFrame& base_frame, PyCodeObject* 
     copy->previous = nullptr;
     copy->owner = FRAME_OWNED_BY_FRAME_OBJECT;
     copy->f_locals = nullptr;
+#if PY_VERSION_HEX >= 0x030E0000
+    copy->stackpointer = copy->localsplus;
+#endif
     Py_INCREF(base_code);  // the copy's reference; the base frame's is never counted
     object->f_frame = copy;
   }

@@ -1,7 +1,7 @@
-// What CPython 3.14 and later have in common: they measure the C stack, and know of frames that run
-// no code.
+// What CPython 3.14 and later have in common: they measure the C stack.
 #pragma once
 
+#include "interpreter/base_frame.hpp"
 #include "interpreter/common.hpp"
 
 // Not in CPython 3.14.0, which may load an extension that was built for a later 3.14.
@@ -65,12 +65,15 @@ struct MeasuredResumer : CommonResumer {
 
 class MeasuredState : public CommonState {
  public:
-  void prepare(const StackMemory& memory, const StackSettings&) {
+  void prepare(const StackMemory& memory, const StackSettings& settings) {
     CommonState::prepare(memory);
     limits_.prepare(memory);
-    // As the frame that each thread begins with from 3.15 on.
-    base_frame_.f_executable = PyStackRef_None;
+    // By its owner it is incomplete, whatever else it says; sys._getframe() shows it nevertheless.
     base_frame_.owner = FRAME_OWNED_BY_INTERPRETER;
+    base_frame_.f_executable =
+        PyStackRef_FromPyObjectSteal(reinterpret_cast<PyObject*>(settings.base_code));
+    base_frame_.f_funcobj = PyStackRef_NULL;
+    base_frame_.instr_ptr = reinterpret_cast<_Py_CODEUNIT*>(settings.base_code->co_code_adaptive);
     base_frame_.stackpointer = base_frame_.localsplus;
     current_frame_ = &base_frame_;
   }
@@ -99,8 +102,13 @@ class MeasuredState : public CommonState {
     CommonState::leave(thread, resumer);
   }
 
-  bool has_leftovers() const { return common_leftovers(); }
-  void finish() { finish_common(); }
+  bool has_leftovers() const { return common_leftovers() || base_frame_.frame_obj != nullptr; }
+
+  void finish() {
+    finish_common();
+    PyObject* code = PyStackRef_AsPyObjectBorrow(base_frame_.f_executable);
+    release_frame_object(base_frame_, reinterpret_cast<PyCodeObject*>(code));
+  }
 
  private:
   _PyInterpreterFrame base_frame_{};
