@@ -96,8 +96,13 @@ def _looked_up(cm_type: type[Any]) -> tuple[Callable[..., Any], Callable[..., An
         try:
             found[name] = getattr(cm_type, name)
         except AttributeError:
+            type_name = cm_type.__name__
+            if sys.version_info >= (3, 14):
+                type_name = cm_type.__qualname__
+                if cm_type.__module__ not in ("builtins", "__main__"):
+                    type_name = f"{cm_type.__module__}.{type_name}"
             problem = (
-                f"{cm_type.__name__!r} object does not support the asynchronous context manager "
+                f"{type_name!r} object does not support the asynchronous context manager "
                 "protocol"
             )
             if sys.version_info >= (3, 14) or name == "__aexit__":

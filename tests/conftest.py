@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import inspect
 import os
+import re
 import sys
 import textwrap
 import traceback
@@ -21,23 +22,31 @@ import pytest
 # The backend that a test runs on must not hang on what another test has imported.
 os.environ.setdefault("SWITCHBACK_BACKEND", "native")
 
-from native_only import NATIVE_ONLY
+from native_only import NATIVE_ONLY, WITHOUT_NATIVE
 from sanitizers import NOT_UNDER
 
 import switchback
+from switchback import _engine
 
 SANITIZER = os.environ.get("SWITCHBACK_SANITIZER", "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     skips = dict(NOT_UNDER.get(SANITIZER, {}))
+    native_only: dict[str, str] = {}
     if switchback.backend != "native":
-        skips |= {start: f"native backend only: {why}" for start, why in NATIVE_ONLY.items()}
+        native_only |= NATIVE_ONLY
+    without_native = _engine.native_obstacle() is not None
+    if without_native:
+        native_only |= WITHOUT_NATIVE
+    skips |= {start: f"native backend only: {why}" for start, why in native_only.items()}
     for item in items:
         test = item.nodeid.removeprefix("tests/")
         for start, reason in skips.items():
             if test.startswith(start):
                 item.add_marker(pytest.mark.skip(reason=reason))
+        if without_native and re.search(r"[\\[-]native\\b", test):
+            item.add_marker(pytest.mark.skip(reason="there is no native backend here"))
 
 
 if sys.version_info >= (3, 14) and hasattr(asyncio.tasks, "_c_enter_task"):

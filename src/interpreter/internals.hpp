@@ -1,6 +1,8 @@
 // The interpreter's internal headers, and what is read or replaced by their layouts.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "interpreter/python.hpp"
@@ -28,6 +30,15 @@
 #endif
 
 namespace switchback::interpreter {
+
+// Where a coroutine says how far it has got, from the minor on of which debuggers read that; and
+// what one says that has ended.
+#if PY_VERSION_HEX >= 0x030E0000
+inline constexpr std::size_t frame_state_offset = offsetof(PyCoroObject, cr_frame_state);
+#else
+inline constexpr std::size_t frame_state_offset = 0;
+#endif
+inline constexpr auto frame_cleared = static_cast<std::int8_t>(FRAME_CLEARED);
 
 // Whether `object` is a native coroutine that has not run yet, the usual argument of await_().
 inline bool is_unstarted_coroutine(PyObject* object) {

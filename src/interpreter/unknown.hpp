@@ -1,6 +1,8 @@
 // A CPython whose internals are not known here: portals run on greenlet, by public functions only.
 #pragma once
 
+#include <cstdint>
+
 #include "interpreter/stack_settings.hpp"
 
 namespace switchback::interpreter {
@@ -25,6 +27,10 @@ class StackState {
   bool has_leftovers() const { return false; }
   void finish() {}
 };
+
+// Of the layout of a coroutine, in internals.hpp.
+inline constexpr std::size_t frame_state_offset = 0;
+inline constexpr std::int8_t frame_cleared = 0;
 
 // A truth value of `object.name`; false if there is none.
 inline bool is_true_attribute(PyObject* object, const char* name) {

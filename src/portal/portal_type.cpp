@@ -275,12 +275,16 @@ PyType_Spec spec = {
     slots,
 };
 
+static_assert(interpreter::frame_state_offset == 0 ||
+              interpreter::frame_state_offset == offsetof(Portal, frame_state));
+
 Portal* allocate(ModuleState& state) {
   PyTypeObject* type = state.portal_type;
   auto* self = as_portal(type->tp_alloc(type, 0));
   if (self == nullptr) return nullptr;
   self->state = &state;
   self->framework = -1;
+  self->frame_state = interpreter::frame_cleared;
   return self;
 }
 
