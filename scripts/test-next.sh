@@ -82,7 +82,10 @@ if [[ ! -e $root/.made ]]; then
   touch "$root/.made"
 fi
 mount -t proc proc "$root/proc"
-mount --rbind /dev "$root/dev"
+# The devices are those that debootstrap has made: none of this system's can be reached by removing
+# what is in the root directory.
+mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
 cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 cp -L "${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}" "$root/etc/ssl/host.crt"
 if command -v apt-config >/dev/null; then

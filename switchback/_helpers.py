@@ -86,12 +86,14 @@ class async_context(Generic[T_co]):
         return await_(self._aexit(self._cm, exc_type, exc, traceback))
 
 
-def _looked_up(cm_type: type[Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _looked_up(
+    cm_type: type[AbstractAsyncContextManager[T, bool | None]],
+) -> tuple[Callable[..., Awaitable[T]], Callable[..., Awaitable[bool | None]]]:
     # On the type and in this order, as by `async with`; so are the error texts.
     names = ["__aenter__", "__aexit__"]
     if sys.version_info >= (3, 14):
         names.reverse()
-    found = {}
+    found: dict[str, Any] = {}
     for name in names:
         try:
             found[name] = getattr(cm_type, name)
@@ -102,8 +104,7 @@ def _looked_up(cm_type: type[Any]) -> tuple[Callable[..., Any], Callable[..., An
                 if cm_type.__module__ not in ("builtins", "__main__"):
                     type_name = f"{cm_type.__module__}.{type_name}"
             problem = (
-                f"{type_name!r} object does not support the asynchronous context manager "
-                "protocol"
+                f"{type_name!r} object does not support the asynchronous context manager protocol"
             )
             if sys.version_info >= (3, 14) or name == "__aexit__":
                 problem += f" (missed {name} method)"

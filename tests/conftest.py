@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for start, reason in skips.items():
             if test.startswith(start):
                 item.add_marker(pytest.mark.skip(reason=reason))
-        if without_native and re.search(r"[\\[-]native\\b", test):
+        if without_native and re.search(r"[\[-]native\b", test):
             item.add_marker(pytest.mark.skip(reason="there is no native backend here"))
 
 

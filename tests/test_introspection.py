@@ -1,4 +1,4 @@
-"""asyncio's tools that show what tasks wait for, and code that is injected, from CPython 3.14 on."""
+"""asyncio's tools that show what tasks wait for, and code that is injected: from 3.14 on."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def test_the_call_graph_of_a_task_has_its_coroutines_and_what_it_awaits(async_fn
         assert names[0] == "sleep"
         assert names[-1] == async_fn.__name__
         assert f"async {async_fn.__name__}()" in printed
-        assert [entry.frame.f_code.co_name for entry in graph.awaited_by[0].call_stack][-1] == "main"
+        [waiting] = graph.awaited_by
+        assert waiting.call_stack[-1].frame.f_code.co_name == "main"
 
     asyncio.run(main())
 
