@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import switchback
 from switchback import await_, ensure_portal, with_portal_run_sync
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 14), reason="these came with CPython 3.14")
@@ -171,7 +172,8 @@ def test_code_that_is_injected_runs_inside_a_portal(tmp_path):
                 raise AssertionError(process.returncode)
             has_portal, inside, outermost = eval(answer.read_text())
             answer.unlink()
-            assert outermost == "<module>"
+            if switchback.backend == "native":  # greenlet hides the frames below a greenlet
+                assert outermost == "<module>"
             assert has_portal or not inside
             if inside:
                 break
