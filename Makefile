@@ -1,6 +1,6 @@
 # One command a check; each is a script in scripts/. See CONTRIBUTING.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench bench-quick cpp-test lint format types asan tsan leak torture fuzz test-arm64 dist check clean
+.PHONY: help setup demo test test-next bench bench-quick cpp-test lint format types asan tsan leak torture fuzz test-arm64 dist check clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -13,6 +13,9 @@ demo: ## run the demo
 
 test: ## run every test, on each Python found
 	@scripts/test.sh
+
+test-next: ## run the tests on CPython 3.14 and 3.15, in a root directory of Debian sid; by root
+	@scripts/test-next.sh
 
 bench: ## run the benchmarks
 	@scripts/bench.sh

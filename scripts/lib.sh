@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 # Read by the scripts that source this file.
 # shellcheck disable=SC2034
-minors=(3.11 3.12 3.13)
+read -ra minors <<<"${SWITCHBACK_MINORS:-3.11 3.12 3.13 3.14 3.15}"
 
 say() { printf '\n== %s\n' "$*"; }
 note() { printf '%s\n' "$*"; }

@@ -21,4 +21,5 @@ for minor in "${minors[@]}"; do
     scripts/pytest.sh "$minor" "$@"
 done
 
+record 'unknown minor' "$pytest_closing" scripts/unknown-minor.sh
 print_summary 'make test'

@@ -117,6 +117,11 @@ PyObject* set_backend(PyObject* module, PyObject* name) {
   for (int i = 0; i < 3; ++i) {
     if (PyUnicode_CompareWithASCIIString(name, backend_names[i]) != 0) continue;
     const auto setting = static_cast<portal::BackendSetting>(i);
+    const char* obstacle = interpreter::native_obstacle();
+    if (setting == portal::BackendSetting::native && obstacle != nullptr) {
+      PyErr_SetString(PyExc_RuntimeError, obstacle);
+      return nullptr;
+    }
     if (setting == portal::BackendSetting::greenlet && !state.greenlet.load()) return nullptr;
     state.backend = setting;
     Py_RETURN_NONE;
@@ -124,6 +129,12 @@ PyObject* set_backend(PyObject* module, PyObject* name) {
   PyErr_Format(PyExc_ValueError, "the backend is one of 'auto', 'native' and 'greenlet', not %R",
                name);
   return nullptr;
+}
+
+PyObject* native_obstacle(PyObject*, PyObject*) {
+  const char* obstacle = interpreter::native_obstacle();
+  if (obstacle == nullptr) Py_RETURN_NONE;
+  return PyUnicode_FromString(obstacle);
 }
 
 PyObject* close_suspended_portals(PyObject*, PyObject*) {
@@ -184,6 +195,8 @@ PyMethodDef methods[] = {
     {"get_backend", get_backend, METH_NOARGS, "Return the choice of backend."},
     {"set_backend", set_backend, METH_O,
      "Choose the backend of portals that begin from now on: 'auto', 'native' or 'greenlet'."},
+    {"native_obstacle", native_obstacle, METH_NOARGS,
+     "Return why the native backend cannot be used in this interpreter, or None if it can."},
     {"close_suspended_portals", close_suspended_portals, METH_NOARGS,
      "Close every portal that is suspended in await_() in this thread."},
     {"live_stacks", live_stacks, METH_NOARGS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from types import ModuleType
 
 from . import _engine
@@ -37,3 +38,6 @@ def make_settable(package: str) -> None:
             module.backend = chosen
         except ValueError as error:
             raise ValueError(f"{ENVIRONMENT_VARIABLE}: {error}") from None
+    elif (obstacle := _engine.native_obstacle()) is not None:
+        # Without a choice of the program's own, it has to be told.
+        warnings.warn(f"no native backend: {obstacle}", RuntimeWarning, stacklevel=3)

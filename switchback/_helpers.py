@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import wraps
@@ -73,20 +74,7 @@ class async_context(Generic[T_co]):
         self._cm = cm
 
     def __enter__(self) -> T_co:
-        # Looked up on the type and in this order, as by `async with`; so are the error texts.
-        cm_type = type(self._cm)
-        problem = (
-            f"{cm_type.__name__!r} object does not support the asynchronous context manager "
-            "protocol"
-        )
-        try:
-            aenter = cm_type.__aenter__
-        except AttributeError:
-            raise TypeError(problem) from None
-        try:
-            self._aexit = cm_type.__aexit__
-        except AttributeError:
-            raise TypeError(f"{problem} (missed __aexit__ method)") from None
+        aenter, self._aexit = _looked_up(type(self._cm))
         return await_(aenter(self._cm))
 
     def __exit__(
@@ -96,6 +84,37 @@ class async_context(Generic[T_co]):
         traceback: TracebackType | None,
     ) -> bool | None:
         return await_(self._aexit(self._cm, exc_type, exc, traceback))
+
+
+def _looked_up(
+    cm_type: type[AbstractAsyncContextManager[T, bool | None]],
+) -> tuple[Callable[..., Awaitable[T]], Callable[..., Awaitable[bool | None]]]:
+    # On the type and in this order, as by `async with`; so are the error texts.
+    names = ["__aenter__", "__aexit__"]
+    if sys.version_info >= (3, 14):
+        names.reverse()
+    found: dict[str, Any] = {}
+    for name in names:
+        try:
+            found[name] = getattr(cm_type, name)
+        except AttributeError:
+            type_name = cm_type.__name__
+            if sys.version_info >= (3, 14):
+                type_name = cm_type.__qualname__
+                if cm_type.__module__ not in ("builtins", "__main__"):
+                    type_name = f"{cm_type.__module__}.{type_name}"
+            problem = (
+                f"{type_name!r} object does not support the asynchronous context manager protocol"
+            )
+            if sys.version_info >= (3, 14) or name == "__aexit__":
+                problem += f" (missed {name} method)"
+            is_synchronous = hasattr(cm_type, "__enter__") and hasattr(cm_type, "__exit__")
+            if sys.version_info >= (3, 14) and is_synchronous:
+                problem += (
+                    " but it supports the context manager protocol. Did you mean to use 'with'?"
+                )
+            raise TypeError(problem) from None
+    return found["__aenter__"], found["__aexit__"]
 
 
 class async_iter(Generic[T_co]):

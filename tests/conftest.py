@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import asyncio
 import asyncio.tasks
+import contextlib
 import dataclasses
 import inspect
 import os
+import re
+import sys
 import textwrap
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from types import FunctionType
 from typing import Any
 
@@ -19,23 +22,55 @@ import pytest
 # The backend that a test runs on must not hang on what another test has imported.
 os.environ.setdefault("SWITCHBACK_BACKEND", "native")
 
-from native_only import NATIVE_ONLY
+from native_only import NATIVE_ONLY, WITHOUT_NATIVE
 from sanitizers import NOT_UNDER
 
 import switchback
+from switchback import _engine
 
 SANITIZER = os.environ.get("SWITCHBACK_SANITIZER", "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     skips = dict(NOT_UNDER.get(SANITIZER, {}))
+    native_only: dict[str, str] = {}
     if switchback.backend != "native":
-        skips |= {start: f"native backend only: {why}" for start, why in NATIVE_ONLY.items()}
+        native_only |= NATIVE_ONLY
+    without_native = _engine.native_obstacle() is not None
+    if without_native:
+        native_only |= WITHOUT_NATIVE
+    skips |= {start: f"native backend only: {why}" for start, why in native_only.items()}
     for item in items:
         test = item.nodeid.removeprefix("tests/")
         for start, reason in skips.items():
             if test.startswith(start):
                 item.add_marker(pytest.mark.skip(reason=reason))
+        if without_native and re.search(r"[\[-]native\b", test):
+            item.add_marker(pytest.mark.skip(reason="there is no native backend here"))
+
+
+if sys.version_info >= (3, 14) and hasattr(asyncio.tasks, "_c_enter_task"):
+    # Else a task written in Python is known to functions written in Python only, and neither
+    # asyncio.current_task() nor asyncio.all_tasks() is.
+    for _name in vars(asyncio.tasks).copy():
+        if _name.startswith("_c_") and _name.endswith("_task"):
+            setattr(asyncio.tasks, f"_py_{_name[3:]}", getattr(asyncio.tasks, _name))
+
+
+@contextlib.contextmanager
+def without_running_loop() -> Iterator[None]:
+    """asyncio refuses to run a loop in a loop; who insists hides the outer one and its task."""
+    loop = asyncio._get_running_loop()
+    task = asyncio.current_task(loop) if sys.version_info >= (3, 14) and loop else None
+    if task is not None:
+        asyncio.tasks._leave_task(loop, task)
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(loop)
+        if task is not None:
+            asyncio.tasks._enter_task(loop, task)
 
 
 class AsyncioLibrary:

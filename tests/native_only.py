@@ -34,3 +34,32 @@ NATIVE_ONLY = {
         _STACKS
     ),
 }
+
+_CHOOSES = "chooses the native backend, which is not to be had in this interpreter"
+_LAYOUT = "has to change how contexts are linked, of which the layout is not known here"
+
+#: The same where there is no native backend at all: see `interpreter::native_obstacle()`. Beside
+#: these, the variants of a test that are named after the native backend.
+WITHOUT_NATIVE = {
+    f"test_backend.py::{name}": _CHOOSES
+    for name in (
+        "test_auto_is_the_default_and_native_without_greenlet",
+        "test_auto_is_greenlet_in_a_program_that_has_imported_it",
+        "test_greenlet_imported_between_two_steps",
+        "test_greenlet_imported_while_a_portal_is_suspended",
+        "test_greenlet_imported_inside_a_step",
+        "test_greenlet_imported_among_many_suspended_portals",
+        "test_greenlet_that_cannot_be_imported_leaves_auto_native",
+        "test_a_new_setting_counts_for_portals_that_begin_later",
+        "test_a_portal_inside_one_on_native_runs_on_native_too",
+        "test_await_inside_a_nested_greenlet_on_native_is_refused",
+        "test_the_environment_variable",
+        "test_the_program_can_override_the_environment_variable",
+        "test_the_greenlet_backend_without_greenlet",
+    )
+} | {
+    "test_greenlet_users.py::test_sqlalchemy_event_handler_that_awaits_is_refused": _CHOOSES,
+    "test_greenlet_users.py::test_sqlalchemy_imported_inside_a_portal_that_began": _CHOOSES,
+    "test_context_variables.py::test_a_private_context_is_kept_when_the_driver_changes": _LAYOUT,
+    "test_isolated.py::test_script_exits_cleanly[context_left_under_another]": _LAYOUT,
+}

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import types
 
 import pytest
@@ -206,7 +207,9 @@ def test_a_generator_marked_as_a_coroutine(messages):
 
 def test_an_await_that_returns_a_marked_generator_object_is_refused():
     log = expect_same(lambda: Returning(marked_generator()))
-    assert log == [("raises", TypeError, "__await__() returned a coroutine")]
+    [(what, kind, text)] = log
+    assert (what, kind) == ("raises", TypeError)
+    assert re.search(r"__await__\(\) .* coroutine$", text)
 
 
 def test_an_await_that_returns_a_coroutine_is_refused():
@@ -218,14 +221,16 @@ def test_an_await_that_returns_a_coroutine_is_refused():
     log = expect_same(lambda: Returning(next(given)))
     for coroutine in coroutines:
         coroutine.close()
-    assert log == [("raises", TypeError, "__await__() returned a coroutine")]
+    [(what, kind, text)] = log
+    assert (what, kind) == ("raises", TypeError)
+    assert re.search(r"__await__\(\) .* coroutine$", text)
 
 
 @pytest.mark.parametrize("returned", [42, None, "text", [1]], ids=repr)
 def test_an_await_that_returns_no_iterator_is_refused(returned):
     [(what, kind, text)] = expect_same(lambda: Returning(returned))
     assert (what, kind) == ("raises", TypeError)
-    assert "non-iterator" in text
+    assert "iterator" in text
 
 
 @pytest.mark.parametrize("returned", [iter([1, 2]), iter({}), map(str, [1])], ids=repr)
@@ -281,7 +286,8 @@ def test_what_is_not_awaitable_is_refused_in_the_interpreters_words(thing):
 
 def test_a_plain_generator_is_refused_in_the_interpreters_words():
     log = expect_same(plain_generator)
-    assert log[0][1:] == (TypeError, "object generator can't be used in 'await' expression")
+    assert log[0][1] is TypeError
+    assert re.search(r"\bgenerator\b.* can't be (used in 'await'|awaited)", log[0][2])
 
 
 def test_an_async_generator_is_refused_in_the_interpreters_words():
@@ -289,7 +295,8 @@ def test_an_async_generator_is_refused_in_the_interpreters_words():
         yield 1
 
     log = expect_same(numbers)
-    assert log[0][1:] == (TypeError, "object async_generator can't be used in 'await' expression")
+    assert log[0][1] is TypeError
+    assert re.search(r"\basync_generator\b.* can't be (used in 'await'|awaited)", log[0][2])
 
 
 def test_await_takes_one_argument():

@@ -16,6 +16,7 @@ import threading
 import weakref
 
 import pytest
+from conftest import without_running_loop
 
 import switchback
 from switchback import (
@@ -627,14 +628,12 @@ def test_a_loop_run_inside_a_nested_greenlet_of_a_portal(on_greenlet):
         return await with_portal_run_sync(inner)
 
     def nested():
-        outer_loop = asyncio.get_running_loop()
-        asyncio._set_running_loop(None)
         loop = asyncio.new_event_loop()
-        try:
-            return loop.run_until_complete(inner_main())
-        finally:
-            loop.close()
-            asyncio._set_running_loop(outer_loop)
+        with without_running_loop():
+            try:
+                return loop.run_until_complete(inner_main())
+            finally:
+                loop.close()
 
     def sync_fn():
         result = greenlet.greenlet(nested).switch()

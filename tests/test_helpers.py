@@ -365,7 +365,8 @@ def test_what_is_no_context_manager_is_refused_in_the_interpreters_words(library
         return str(caught.value)
 
     async def main():
-        for thing in (42, OnlyEnter(), OnlyExit(), contextlib.nullcontext):
+        synchronous = memoryview(b"")
+        for thing in (42, OnlyEnter(), OnlyExit(), contextlib.nullcontext, synchronous):
             assert await with_portal_run_sync(text_of_ours, thing) == await text_of_native(thing)
 
     library.run(main)

@@ -4,36 +4,13 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <new>
 #include <utility>
 
-#include "interpreter/python.hpp"
+#include "interpreter/internals.hpp"
+#include "interpreter/stack_settings.hpp"
 
 namespace switchback::interpreter {
-
-// Has a `context` that was entered in `followed` (borrowed) be left for `base`, a stack being
-// resumed in another context than the one in which it had called Context.run(). May run Python
-// code.
-inline void rebase_context(PyObject* context, PyObject*& followed, PyObject* base) {
-  if (base == followed) return;
-  auto* entered = reinterpret_cast<PyContext*>(context);
-  auto* bottom = reinterpret_cast<PyContext*>(followed);
-  while (entered->ctx_prev != nullptr && entered->ctx_prev != bottom) entered = entered->ctx_prev;
-  if (entered->ctx_prev == nullptr) return;
-  // PyContext_Enter() has moved the thread state's reference there (Python/context.c).
-  entered->ctx_prev = reinterpret_cast<PyContext*>(Py_NewRef(base));
-  PyObject* previous = std::exchange(followed, base);
-  Py_DECREF(previous);
-}
-
-// What every stack is prepared with.
-struct StackSettings {
-  // Stands for the bottom of the stack's Python frames. Never freed: a leaked stack refers to it.
-  PyCodeObject* base_code = nullptr;
-  // How many C calls the interpreter may nest on the stack, where it counts them.
-  int c_recursion_limit = 0;
-};
 
 // The resumer's values, kept on the resumer's own stack while another stack runs.
 struct CommonResumer {
@@ -51,14 +28,14 @@ class CommonState {
   // Gives the stack its first data-stack chunk, in memory that belongs to the stack. CPython never
   // frees a chunk without a predecessor (push_chunk() and _PyThreadState_PopFrame() in
   // Python/pystate.c leave its first slot unused for that purpose).
-  void prepare(std::byte* chunk, std::size_t size) {
-    auto* root = ::new (chunk) _PyStackChunk{};
+  void prepare(const StackMemory& memory) {
+    auto* root = ::new (memory.chunk) _PyStackChunk{};
     root->previous = nullptr;
-    root->size = size;
+    root->size = memory.chunk_size;
     root->top = 0;
     datastack_chunk_ = root;
     datastack_top_ = &root->data[1];
-    datastack_limit_ = reinterpret_cast<PyObject**>(chunk + size);
+    datastack_limit_ = reinterpret_cast<PyObject**>(memory.chunk + memory.chunk_size);
     exc_info_ = &base_exception_;
   }
 
@@ -170,32 +147,5 @@ class RecursionDepth {
  private:
   int used_ = 0;
 };
-
-// C code that runs directly on a stack can see the base frame: sys._getframe() makes a frame object
-// for it. One that is still held when the work has ended gets a copy of the frame, as the
-// interpreter does it for frames that return (take_ownership() in Python/frame.c).
-inline void release_frame_object(_PyInterpreterFrame& base_frame, PyCodeObject* base_code) {
-  PyFrameObject* object = base_frame.frame_obj;
-  if (object == nullptr) return;
-  if (Py_REFCNT(object) > 1) {
-    auto* copy = reinterpret_cast<_PyInterpreterFrame*>(object->_f_frame_data);
-    std::memcpy(static_cast<void*>(copy), &base_frame, offsetof(_PyInterpreterFrame, localsplus));
-    copy->previous = nullptr;
-    copy->owner = FRAME_OWNED_BY_FRAME_OBJECT;
-    copy->f_locals = nullptr;
-    Py_INCREF(base_code);  // the copy's reference; the base frame's is never counted
-    object->f_frame = copy;
-  }
-  base_frame.frame_obj = nullptr;
-  Py_DECREF(object);
-}
-
-// Creates the thread's context if it has none yet, so that every switch finds one.
-inline bool ensure_context(PyThreadState* thread) {
-  if (thread->context != nullptr) return true;
-  PyObject* copy = PyContext_CopyCurrent();
-  Py_XDECREF(copy);
-  return copy != nullptr;
-}
 
 }  // namespace switchback::interpreter

@@ -1,6 +1,7 @@
 // CPython 3.11: frames are linked through _PyCFrame, and one counter bounds all recursion.
 #pragma once
 
+#include "interpreter/base_frame.hpp"
 #include "interpreter/common.hpp"
 
 namespace switchback::interpreter {
@@ -13,8 +14,8 @@ struct Resumer : CommonResumer {
 
 class StackState : public CommonState {
  public:
-  void prepare(std::byte* chunk, std::size_t chunk_size, const StackSettings& settings) {
-    CommonState::prepare(chunk, chunk_size);
+  void prepare(const StackMemory& memory, const StackSettings& settings) {
+    CommonState::prepare(memory);
     base_frame_.f_code = settings.base_code;
     base_frame_.f_func = nullptr;
     base_frame_.owner = FRAME_OWNED_BY_THREAD;
@@ -77,5 +78,8 @@ class StackState : public CommonState {
   RecursionDepth recursion_;
   int trash_delete_nesting_ = 0;
 };
+
+// Why there is no native backend here, or nullptr.
+inline const char* native_obstacle() { return nullptr; }
 
 }  // namespace switchback::interpreter

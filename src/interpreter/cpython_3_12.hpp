@@ -1,6 +1,7 @@
 // CPython 3.12: frames are linked through _PyCFrame; Python and C recursion are counted apart.
 #pragma once
 
+#include "interpreter/base_frame.hpp"
 #include "interpreter/common.hpp"
 
 namespace switchback::interpreter {
@@ -14,8 +15,8 @@ struct Resumer : CommonResumer {
 
 class StackState : public CommonState {
  public:
-  void prepare(std::byte* chunk, std::size_t chunk_size, const StackSettings& settings) {
-    CommonState::prepare(chunk, chunk_size);
+  void prepare(const StackMemory& memory, const StackSettings& settings) {
+    CommonState::prepare(memory);
     base_frame_.f_code = settings.base_code;
     base_frame_.owner = FRAME_OWNED_BY_THREAD;
     base_frame_.prev_instr = _PyCode_CODE(settings.base_code) - 1;
@@ -68,5 +69,8 @@ class StackState : public CommonState {
   int c_recursion_remaining_ = 0;
   int trash_delete_nesting_ = 0;
 };
+
+// Why there is no native backend here, or nullptr.
+inline const char* native_obstacle() { return nullptr; }
 
 }  // namespace switchback::interpreter

@@ -1,7 +1,10 @@
 // The context of a step that runs in a greenlet: its resumer's, but for a Context.run() of its own.
 #pragma once
 
-#include "interpreter/common.hpp"
+#ifdef SWITCHBACK_UNKNOWN_MINOR
+#include "interpreter/unknown.hpp"
+#else
+#include "interpreter/internals.hpp"
 
 namespace switchback::interpreter {
 
@@ -32,3 +35,5 @@ class FollowedContext {
 };
 
 }  // namespace switchback::interpreter
+
+#endif

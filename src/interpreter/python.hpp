@@ -1,4 +1,4 @@
-// Python.h, the internal frame header, and the few API differences between CPython minors.
+// Python.h, and the few API differences between CPython minors.
 //
 // PY_VERSION_HEX is looked at in src/interpreter/ and nowhere else.
 #pragma once
@@ -7,28 +7,19 @@
 #include <Python.h>
 
 #ifdef Py_GIL_DISABLED
-#error "Switchback does not support free-threaded builds of CPython"
+#error "Switchback does not support free-threaded builds of CPython: use the build with a GIL"
 #endif
-#if PY_VERSION_HEX < 0x030B0000 || PY_VERSION_HEX >= 0x030E0000
-#error "Switchback supports CPython 3.11, 3.12 and 3.13"
+#if PY_VERSION_HEX < 0x030B0000
+#error "Switchback needs CPython 3.11 or later"
 #endif
-
-// The layouts of _PyInterpreterFrame, for the one frame that each stack starts with, and of
-// PyContext, for the context that it is in.
-#ifndef Py_BUILD_CORE
-#define Py_BUILD_CORE 1
-#define SWITCHBACK_UNDEF_BUILD_CORE
-#endif
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpedantic"
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
-#include <internal/pycore_context.h>
-#include <internal/pycore_frame.h>
-#pragma GCC diagnostic pop
-#ifdef SWITCHBACK_UNDEF_BUILD_CORE
-#undef Py_BUILD_CORE
-#undef SWITCHBACK_UNDEF_BUILD_CORE
+// Where the layouts are not known, or were not final yet, portals run on greenlet: without the
+// native backend, nothing depends on the interpreter's internals. CPython 3.14.0 counts among these
+// as it cannot be told of the limits of a stack.
+#if PY_VERSION_HEX >= 0x03100000 ||                                  \
+    (PY_VERSION_HEX >= 0x030F0000 && PY_VERSION_HEX < 0x030F00C1) || \
+    (PY_VERSION_HEX >= 0x030E0000 && PY_VERSION_HEX < 0x030E01F0)
+#undef SWITCHBACK_UNKNOWN_MINOR
+#define SWITCHBACK_UNKNOWN_MINOR 1
 #endif
 
 namespace switchback::interpreter {
@@ -63,7 +54,12 @@ inline void set_raised(PyObject* exception) {
 // Gives the raised exception the one being handled as its context, as a coroutine does for each
 // exception that is thrown into it (_PyErr_ChainStackItem() in Python/errors.c).
 inline void chain_handled_exception() {
+#ifdef SWITCHBACK_UNKNOWN_MINOR
+  PyObject* handled = PyErr_GetHandledException();
+  Py_XDECREF(handled);
+#else
   PyObject* handled = PyThreadState_Get()->exc_info->exc_value;
+#endif
   if (handled == nullptr || handled == Py_None) return;
   PyObject* raised = take_raised();
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(raised)), raised);
@@ -79,6 +75,33 @@ inline void replace_stop_iteration() {
   PyException_SetCause(error, Py_NewRef(stop));
   PyException_SetContext(error, stop);
   set_raised(error);
+}
+
+// The interpreter's words for what `await` refuses: an object, and what its __await__() returned.
+inline void set_not_awaitable(PyObject* object) {
+#if PY_VERSION_HEX >= 0x030E0000
+  constexpr const char* format = "'%.100s' object can't be awaited";
+#else
+  constexpr const char* format = "object %.100s can't be used in 'await' expression";
+#endif
+  PyErr_Format(PyExc_TypeError, format, Py_TYPE(object)->tp_name);
+}
+
+inline void set_await_returned_coroutine([[maybe_unused]] PyObject* object) {
+#if PY_VERSION_HEX >= 0x030F0000
+  PyErr_Format(PyExc_TypeError, "%T.__await__() must return an iterator, not coroutine", object);
+#else
+  PyErr_SetString(PyExc_TypeError, "__await__() returned a coroutine");
+#endif
+}
+
+inline void set_await_returned_no_iterator([[maybe_unused]] PyObject* object, PyObject* returned) {
+#if PY_VERSION_HEX >= 0x030F0000
+  PyErr_Format(PyExc_TypeError, "%T.__await__() must return an iterator, not %T", object, returned);
+#else
+  PyErr_Format(PyExc_TypeError, "__await__() returned non-iterator of type '%.100s'",
+               Py_TYPE(returned)->tp_name);
+#endif
 }
 
 // `object.name`, or nullptr without an exception when there is no such attribute. A new reference;
@@ -97,6 +120,9 @@ inline PyObject* optional_attribute(PyObject* object, PyObject* name, bool* fail
 // loop (get_running_loop() in Modules/_asynciomodule.c).
 inline constexpr bool asyncio_running_loop_is_slow = PY_VERSION_HEX < 0x030C0000;
 
+// From 3.14 on, asyncio keeps a thread's current task where only its own functions find it.
+inline constexpr bool asyncio_current_tasks_is_a_dict = PY_VERSION_HEX < 0x030E0000;
+
 // Whether coroutine.close() returns what a coroutine returns that ends on GeneratorExit.
 inline constexpr bool close_returns_value = PY_VERSION_HEX >= 0x030D0000;
 
@@ -106,12 +132,6 @@ inline bool is_finalizing() {
 #else
   return _Py_IsFinalizing();
 #endif
-}
-
-// Whether `object` is a native coroutine that has not run yet, the usual argument of await_().
-inline bool is_unstarted_coroutine(PyObject* object) {
-  return PyCoro_CheckExact(object) &&
-         reinterpret_cast<PyCoroObject*>(object)->cr_frame_state == FRAME_CREATED;
 }
 
 // Whether `object` is a generator that types.coroutine() has made awaitable.
@@ -126,12 +146,6 @@ inline bool is_generator_coroutine(PyObject* object) {
   PyCodeObject* code = reinterpret_cast<PyGenObject*>(object)->gi_code;
   return (code->co_flags & CO_ITERABLE_COROUTINE) != 0;
 #endif
-}
-
-// Whether `object` is a native coroutine that has not ended. Other awaitables do not tell.
-inline bool is_unfinished_coroutine(PyObject* object) {
-  return PyCoro_CheckExact(object) &&
-         reinterpret_cast<PyCoroObject*>(object)->cr_frame_state < FRAME_COMPLETED;
 }
 
 }  // namespace switchback::interpreter

@@ -2,9 +2,8 @@
 //
 // The contract of StackState, one implementation a minor:
 //
-//   prepare(chunk, chunk_size, settings)
+//   prepare(memory, settings)
 //                            once per stack: the state of a stack on which nothing runs yet.
-//                            `chunk` is borrowed and must outlive the stack.
 //   enter(thread, resumer)   just before the jump to the stack: saves the thread state's values
 //                            in `resumer` and loads this stack's.
 //   leave(thread, resumer)   just after the jump back: the reverse.
@@ -18,6 +17,8 @@
 // frames. Linking that frame to the resumer's is what continues sys._getframe() and f_back past a
 // portal, without walking or rewriting the frames in between.
 //
+// Beside it, native_obstacle() says why the native backend cannot be used, or returns nullptr.
+//
 // Not exchanged, on purpose: `tracing` and the trace functions, the async-generator hooks, the
 // pending asynchronous exception and the dict belong to the thread; the raised exception must be
 // NULL at a switch, or travels with it; the lists of the trashcan are shared.
@@ -25,7 +26,13 @@
 
 #include "interpreter/python.hpp"
 
-#if PY_VERSION_HEX >= 0x030D0000
+#ifdef SWITCHBACK_UNKNOWN_MINOR
+#include "interpreter/unknown.hpp"
+#elif PY_VERSION_HEX >= 0x030F0000
+#include "interpreter/cpython_3_15.hpp"
+#elif PY_VERSION_HEX >= 0x030E0000
+#include "interpreter/cpython_3_14.hpp"
+#elif PY_VERSION_HEX >= 0x030D0000
 #include "interpreter/cpython_3_13.hpp"
 #elif PY_VERSION_HEX >= 0x030C0000
 #include "interpreter/cpython_3_12.hpp"
@@ -52,7 +59,8 @@ inline constexpr std::size_t c_stack_size = 10 * 1024 * 1024 - data_stack_size -
 inline int c_recursion_limit([[maybe_unused]] PyThreadState* thread) {
   constexpr auto fitting = static_cast<int>(c_stack_size / 800);
   const int by_size = fitting < 150 ? 150 : fitting;
-#if PY_VERSION_HEX >= 0x030C0000
+#if PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030E0000 && \
+    !defined(SWITCHBACK_UNKNOWN_MINOR)
   const int by_thread = (thread->c_recursion_remaining + 99) / 100 * 100;
   return by_thread < by_size ? by_thread : by_size;
 #else

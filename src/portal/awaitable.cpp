@@ -21,19 +21,17 @@ Ref await_iterator(PyObject* awaitable) {
 
   const PyAsyncMethods* methods = Py_TYPE(awaitable)->tp_as_async;
   if (methods == nullptr || methods->am_await == nullptr) {
-    PyErr_Format(PyExc_TypeError, "object %.100s can't be used in 'await' expression",
-                 Py_TYPE(awaitable)->tp_name);
+    interpreter::set_not_awaitable(awaitable);
     return Ref();
   }
   Ref iterator = Ref::steal(methods->am_await(awaitable));
   if (!iterator) return iterator;
   if (PyCoro_CheckExact(iterator.get()) || is_generator_coroutine(iterator.get())) {
-    PyErr_SetString(PyExc_TypeError, "__await__() returned a coroutine");
+    interpreter::set_await_returned_coroutine(awaitable);
     return Ref();
   }
   if (!PyIter_Check(iterator.get())) {
-    PyErr_Format(PyExc_TypeError, "__await__() returned non-iterator of type '%.100s'",
-                 Py_TYPE(iterator.get())->tp_name);
+    interpreter::set_await_returned_no_iterator(awaitable, iterator.get());
     return Ref();
   }
   return iterator;

@@ -48,7 +48,8 @@ bool EnvironmentSource::find_asyncio() {
   static PyObject* const tasks = interned("asyncio.tasks");
   asyncio_get_running_loop_ = attribute_of_loaded(events, "_get_running_loop");
   if (!asyncio_get_running_loop_) return false;
-  asyncio_current_tasks_ = attribute_of_loaded(tasks, "_current_tasks");
+  asyncio_current_tasks_ = attribute_of_loaded(
+      tasks, interpreter::asyncio_current_tasks_is_a_dict ? "_current_tasks" : "current_task");
   return static_cast<bool>(asyncio_current_tasks_);
 }
 
@@ -92,8 +93,13 @@ PyObject* EnvironmentSource::asyncio() {
   if (!find_asyncio()) return nullptr;
   PyObject* loop = asyncio_running_loop();
   if (loop == nullptr) return nullptr;
-  PyObject* task = PyDict_GetItemWithError(asyncio_current_tasks_.get(), loop);
-  if (task != nullptr) return task;
+  if (interpreter::asyncio_current_tasks_is_a_dict) {
+    PyObject* task = PyDict_GetItemWithError(asyncio_current_tasks_.get(), loop);
+    if (task != nullptr) return task;
+  } else {
+    Ref task = Ref::steal(PyObject_CallOneArg(asyncio_current_tasks_.get(), loop));
+    if (task && task.get() != Py_None) return task.get();  // asyncio holds the running task
+  }
   PyErr_Clear();
   return loop;
 }

@@ -84,7 +84,7 @@ bool GreenletFiber::run_in_greenlet(PyThreadState* state, Thread& thread) {
     drop_message();
   } else {
     Ref resumer = api_.current();
-    Ref resumer_context = Ref::borrow(state->context);
+    Ref resumer_context = Ref::steal(interpreter::current_context(state));
     resumer_ = resumer.get();
     resumer_context_ = resumer_context.get();
     delivered_ = false;

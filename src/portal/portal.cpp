@@ -91,6 +91,7 @@ void refuse_thread(ModuleState& state, const Fiber& fiber) {
 
 // The backend for a portal whose first step begins.
 Backend choose_backend(ModuleState& state, const Thread& thread) {
+  if (interpreter::native_obstacle() != nullptr) return Backend::greenlet;
   switch (state.backend) {
     case BackendSetting::native:
       return Backend::native;
@@ -124,7 +125,12 @@ Fiber* take_fiber(Portal* self, Thread& thread, const PyThreadState* thread_stat
     release_kept(self);
   }
   if (self->backend == Backend::native) return thread.take_idle_stack(state.stack_settings);
-  return state.greenlet.load() ? thread.take_idle_greenlet(state.greenlet) : nullptr;
+  if (state.greenlet.load()) return thread.take_idle_greenlet(state.greenlet);
+  const char* obstacle = interpreter::native_obstacle();
+  if (obstacle != nullptr && PyErr_ExceptionMatches(PyExc_ImportError)) {
+    PyErr_SetString(PyExc_RuntimeError, obstacle);
+  }
+  return nullptr;
 }
 
 // Whether a stack of ours must never be used again. In a portal that began before the program had

@@ -27,16 +27,19 @@ struct Portal {
   // In a program that uses greenlet, the fiber for the next step, which has to be that of the step
   // before: a greenlet that the coroutine has started comes back to where it was started from.
   Fiber* kept;
-  // The tasks that were current when the running step began.
-  Environment environment;
-  PyObject* weak_references;
   // The framework in whose task this portal stands in place of the task's coroutine, or -1. Then
   // environment.current[framework] is that task for good.
   std::int8_t framework;
   Backend backend;  // chosen when the first step begins
   bool calls_function;
+  // Debuggers in other processes take what they find in a task for a coroutine, and read how far
+  // that has got here, where this says: it has no frame to look at.
+  std::int8_t frame_state;
   bool started;
   Phase phase;
+  // The tasks that were current when the running step began.
+  Environment environment;
+  PyObject* weak_references;
 };
 
 // Creates the type; returns false with an exception set on failure.

@@ -111,6 +111,15 @@ PyObject* get_suspended(PyObject* self, void* name) {
   return forward(self, name);
 }
 
+// What inspect.getcoroutinestate() asks for from 3.15 on.
+PyObject* get_state(PyObject* self, void* name) {
+  const Portal* portal = as_portal(self);
+  if (portal->phase == Portal::Phase::running) return PyUnicode_FromString("CORO_RUNNING");
+  if (portal->fiber != nullptr) return PyUnicode_FromString("CORO_SUSPENDED");
+  if (portal->phase == Portal::Phase::finished) return PyUnicode_FromString("CORO_CLOSED");
+  return portal->calls_function ? PyUnicode_FromString("CORO_CREATED") : forward(self, name);
+}
+
 // While await_() has suspended a step, the coroutine itself is executing and awaits nothing: what
 // stands in its place is what await_() was given. (Up to 3.12, cr_await of an executing coroutine
 // reads its bytecode at a place where there may be anything.)
@@ -215,6 +224,7 @@ char code_attribute[] = "cr_code";
 char await_attribute[] = "cr_await";
 char origin_attribute[] = "cr_origin";
 char suspended_attribute[] = "cr_suspended";
+char state_attribute[] = "cr_state";
 
 PyGetSetDef getset[] = {
     {name_attribute, forward, nullptr, nullptr, name_attribute},
@@ -224,6 +234,7 @@ PyGetSetDef getset[] = {
     {await_attribute, get_await, nullptr, nullptr, await_attribute},
     {origin_attribute, forward, nullptr, nullptr, origin_attribute},
     {"cr_running", get_running, nullptr, nullptr, nullptr},
+    {state_attribute, get_state, nullptr, nullptr, state_attribute},
     {suspended_attribute, get_suspended, nullptr, nullptr, suspended_attribute},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
@@ -264,12 +275,16 @@ PyType_Spec spec = {
     slots,
 };
 
+static_assert(interpreter::frame_state_offset == 0 ||
+              interpreter::frame_state_offset == offsetof(Portal, frame_state));
+
 Portal* allocate(ModuleState& state) {
   PyTypeObject* type = state.portal_type;
   auto* self = as_portal(type->tp_alloc(type, 0));
   if (self == nullptr) return nullptr;
   self->state = &state;
   self->framework = -1;
+  self->frame_state = interpreter::frame_cleared;
   return self;
 }
 

@@ -60,7 +60,10 @@ StackFiber* StackFiber::create(const interpreter::StackSettings& settings) {
   fiber->stack = stack;
   fiber->Context::prepare(stack.usable_low(), place, &StackFiber::main);
   std::byte* chunk = place + (sizeof(StackFiber) + 15) / 16 * 16;
-  fiber->interpreter_.prepare(chunk, static_cast<std::size_t>(stack.top() - chunk), settings);
+  const interpreter::StackMemory memory = {stack.usable_low(),
+                                           static_cast<std::size_t>(place - stack.usable_low()),
+                                           chunk, static_cast<std::size_t>(stack.top() - chunk)};
+  fiber->interpreter_.prepare(memory, settings);
   return fiber;
 }
 

@@ -165,8 +165,8 @@ def run(name, case):
     print(name, end=": ", flush=True)
     try:
         case()
-    except (RuntimeError, MemoryError, SyntaxError) as error:
-        # As outside: some of these say it in other words.
+    except (RuntimeError, MemoryError, SyntaxError, TypeError) as error:
+        # As outside: some of these say it in other words, or do not recurse in some minors.
         print(type(error).__name__, flush=True)
     else:
         print("returned", flush=True)

@@ -193,9 +193,12 @@ def main(module, where, record):
         else:
             from switchback import _engine, await_, with_portal_run_sync
 
+            recursion_limit = sys.getrecursionlimit()
+
             def checkpoint():
-                # A subtest may be in another thread, or in a test's own event loop.
-                if _engine.has_active_portal():
+                # A subtest may be in another thread, in a test's own event loop, or under a limit
+                # of recursion that is too low for the rivals.
+                if _engine.has_active_portal() and sys.getrecursionlimit() >= recursion_limit:
                     await_(suspend())
 
             recorder = Recorder(file.fileno(), checkpoint)

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Builds the engine as for a CPython whose internals are not known, and runs tests on it: those
+# that the arguments name, or a few files. On MINOR from the environment, or the newest Python.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+scripts/setup.sh
+minor=${MINOR:-$(main_minor)}
+python=$PWD/.venvs/$minor/bin/python
+export PATH="$PWD/.venvs/$minor/bin:$PATH"
+build=build/unknown-minor/$minor
+cmake -S . -B "$build" -G Ninja --log-level=WARNING -DPython_EXECUTABLE="$python" \
+  -DSWITCHBACK_ASSUME_UNKNOWN_MINOR=ON -DSWITCHBACK_WERROR=ON
+cmake --build "$build"
+site=$build/site
+rm -rf "$site"
+mkdir -p "$site"
+cp -r switchback "$site"
+cp "$build"/_engine*.so "$site/switchback"
+
+tests=("$@")
+if [[ ${#tests[@]} == 0 ]]; then
+  for name in unknown_minor awaitables backend cancellation context_variables life_cycle; do
+    tests+=("tests/test_$name.py")
+  done
+fi
+PYTHONPATH=$PWD/$site PYTHONSAFEPATH=1 SWITCHBACK_BACKEND=greenlet "$python" -m pytest "${tests[@]}"
