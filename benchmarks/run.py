@@ -22,16 +22,9 @@ from suites import SUITES
 
 LOOPS = ("asyncio", "uvloop", "trio")
 VERSIONS = (
-    "switchback",
-    "greenback",
-    "greenlet",
-    "uvloop",
-    "trio",
-    "SQLAlchemy",
-    "asgiref",
-    "anyio",
+    *("switchback", "greenback", "greenlet", "uvloop", "trio"),
+    *("SQLAlchemy", "asgiref", "anyio", "nest_asyncio", "gevent", "starlette", "uvicorn"),
 )
-VERSIONS += ("nest_asyncio", "gevent", "starlette", "uvicorn")
 
 
 def suite_of(name: str) -> Suite:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import matplotlib
 
+from .report import Spread, number
+
 matplotlib.use("svg")
 # The same file for the same numbers: ids are hashed from the content, with this as the salt.
 matplotlib.rcParams["svg.hashsalt"] = "switchback"
@@ -141,10 +143,8 @@ class Bar(NamedTuple):
     """A bar with the quartiles of what it shows; without a value, with the reason."""
 
     label: str
-    value: float | None
-    low: float = 0.0
-    high: float = 0.0
-    note: str = ""
+    value: Spread | None
+    reason: str = ""
 
 
 def bars(
@@ -164,7 +164,7 @@ def bars(
         for place, bar in enumerate(several):
             if bar.value is None:
                 panel.annotate(
-                    f" {bar.note}",
+                    f" {bar.reason}",
                     (0, place),
                     xycoords=("axes fraction", "data"),
                     va="center",
@@ -172,18 +172,18 @@ def bars(
                     style="italic",
                 )
                 continue
-            key = bar.label.partition(":")[0].lower()
+            middle, low, high = bar.value
             panel.barh(
                 place,
-                bar.value,
-                xerr=[[max(0.0, bar.value - bar.low)], [max(0.0, bar.high - bar.value)]],
-                color=COLORS.get(key, OTHER),
+                middle,
+                xerr=[[middle - low], [high - middle]],
+                color=COLORS.get(bar.label.partition(":")[0].lower(), OTHER),
                 height=0.6,
                 error_kw={"elinewidth": 0.8, "capsize": 2},
             )
             panel.annotate(
-                f" {bar.note or plain(float(f'{bar.value:.3g}'))}",
-                (max(bar.value, bar.high), place),
+                f" {number(middle)}",
+                (high, place),
                 xytext=(3, 0),
                 textcoords="offset points",
                 va="center",

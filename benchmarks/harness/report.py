@@ -27,6 +27,9 @@ class Spread(NamedTuple):
     low: float
     high: float
 
+    def times(self, factor: float) -> Spread:
+        return Spread(*(value * factor for value in self))
+
     def __str__(self) -> str:
         if self.low == self.high:
             return number(self.median)

@@ -114,7 +114,18 @@ def on_trio(suite: str, clock: Clock, **how: Any) -> list[Cell]:
             nursery.start_soon(block)
         return seconds
 
-    async def main() -> None:
+    async def main() -> list[Cell]:
+        rows = all_rows(suite, trio.lowlevel.checkpoint, clock)
+        return await measure(in_task, rows, **how)
+
+    return trio.run(main)
+
+
+LOOPS = {"asyncio": on_asyncio, "uvloop": on_uvloop, "trio": on_trio}
+CLOCKS = {"cpu": time.thread_time, "wall": time.perf_counter}
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("suite", choices=("latency", "depth"))
     parser.add_argument("loop", choices=LOOPS)

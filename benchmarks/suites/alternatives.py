@@ -135,7 +135,8 @@ def tables(record: Record) -> str:
 
 
 def memory_each(crowd: Record) -> float:
-    return sum(crowd["each"].values())
+    each: dict[str, float] = crowd["each"]
+    return sum(each.values())
 
 
 def limits(record: Record) -> list[Limit]:
@@ -149,8 +150,8 @@ def draw(record: Record, directory: Path) -> None:
         bridge = record["bridges"][name]
         if times is None:
             reason = bridge.get("missing") or f"{bridge['at once'].get('reached')} at most"
-            return Bar(BRIDGES[name], None, note=reason)
-        return Bar(BRIDGES[name], *(value * factor for value in spread(times)))
+            return Bar(BRIDGES[name], None, reason)
+        return Bar(BRIDGES[name], spread(times).times(factor))
 
     def panel(request: str, factor: float) -> list[Bar]:
         return [

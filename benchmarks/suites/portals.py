@@ -160,7 +160,7 @@ def limits(record: Record) -> list[Limit]:
         ]
     most = cells.get((MOST, "switchback"))
     if most:
-        peaks = [sum(peak.values()) / 1e9 for peak in column(most, "peak")] or [float("inf")]
+        peaks = [sum(found["peak"].values()) / 1e9 for found in most["rounds"]] or [float("inf")]
         found.append(
             Limit("GB, page tables included", f"{MOST:,}", MEMORY_BOUND / 1e9, spread(peaks))
         )

@@ -153,7 +153,7 @@ def draw(record: Record, directory: Path) -> None:
 
     def panel(figure: str, factor: float = 1.0) -> list[Bar]:
         return [
-            Bar(VARIANTS[name], *(v * factor for v in spread(column(record, name, figure))))
+            Bar(VARIANTS[name], spread(column(record, name, figure)).times(factor))
             for name in names
         ]
 
