@@ -5,6 +5,7 @@ SUITES = (
     "core",
     "instructions",
     "depth",
+    "rotation",
     "alternatives",
     "server",
     "imports",
