@@ -105,7 +105,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         print(json.dumps({"missing": error.name}), flush=True)
         return
-    listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+    # With its protocol named, as asyncio sets TCP_NODELAY on no other.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         app, loop="asyncio", log_level="error", access_log=False, lifespan="off"
     )

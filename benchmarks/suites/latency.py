@@ -55,7 +55,7 @@ TARGETS = [
 
 
 def measure(how: How) -> Record:
-    rounds = how.rounds or (20 if how.quick else 120)
+    rounds = how.rounds or (12 if how.quick else 120)
     loops = {}
     for loop in how.loops or LOOPS:
         say(f"  on {LOOPS[loop]}, {rounds} rounds ...")
