@@ -18,6 +18,7 @@ matplotlib.rcParams["svg.fonttype"] = "none"
 matplotlib.rcParams["font.family"] = "sans-serif"
 
 import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.ticker import LogLocator, NullLocator  # noqa: E402
 
 COLORS = {"native": "#8a8f98", "switchback": "#1f6feb", "greenback": "#2da44e"}
 OTHER = "#c9a227"
@@ -55,9 +56,13 @@ def save(figure: Any, path: Path) -> None:
 
 
 def bars_by_contender(
-    panels: Mapping[str, Mapping[tuple[str, str], Sequence[float]]], title: str, path: Path
+    panels: Mapping[str, Mapping[tuple[str, str], Sequence[float]]],
+    title: str,
+    path: Path,
+    *,
+    log: bool,
 ) -> None:
-    """A panel for each name, in it a group of bars for each label, on a log scale."""
+    """A panel for each name, in it a group of bars for each label."""
     labels = list(dict.fromkeys(label for cells in panels.values() for label, _ in cells))
     thickness = 0.27
     figure, axes = plt.subplots(
@@ -85,10 +90,11 @@ def bars_by_contender(
                 f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" for value in bars.datavalues
             ]
             panel.bar_label(bars, labels=texts, padding=2, fontsize=7)
-        panel.set_xscale("log")
+        if log:
+            panel.set_xscale("log")
+            panel.minorticks_off()
         panel.margins(x=0.2)
         panel.xaxis.set_major_formatter(plain)
-        panel.minorticks_off()
         panel.set_title(name)
         finish(panel, "x")
     axes[0][0].set_yticks(range(len(labels)), labels)
@@ -107,12 +113,17 @@ def lines(
     *,
     x: str,
     y: str | Sequence[str],
-    scale: str,
+    columns: int,
+    log_x: bool = True,
+    log_y: bool = False,
 ) -> None:
-    """A panel for each name, in it a line for each contender; y is on a log scale."""
+    """A panel for each name, in it a line for each contender."""
     units = [y] * len(panels) if isinstance(y, str) else y
-    figure, axes = plt.subplots(1, len(panels), figsize=(5.2 * len(panels), 4.6), squeeze=False)
-    for panel, (name, several), unit in zip(axes[0], panels.items(), units, strict=True):
+    rows = -(-len(panels) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(5.2 * columns, 0.6 + 3.7 * rows), squeeze=False
+    )
+    for panel, (name, several), unit in zip(axes.flat, panels.items(), units, strict=True):
         for line in several:
             if line.x:
                 panel.plot(
@@ -122,14 +133,18 @@ def lines(
                     marker=MARKERS[line.contender],
                     label=NAMES[line.contender],
                 )
-        if scale == "symlog":
-            panel.set_xscale("symlog", linthresh=10)
-        else:
+        if log_x:
             panel.set_xscale("log")
-        panel.set_yscale("log")
+            panel.xaxis.set_minor_locator(NullLocator())
+        if log_y:
+            panel.set_yscale("log")
+            panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            panel.yaxis.set_minor_locator(NullLocator())
+        else:
+            panel.set_ylim(bottom=0)
         panel.xaxis.set_major_formatter(plain)
         panel.yaxis.set_major_formatter(plain)
-        panel.set_title(name)
+        panel.set_title(name, fontsize=10)
         panel.set_xlabel(x)
         panel.set_ylabel(unit)
         panel.legend(frameon=False)

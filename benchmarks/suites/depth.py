@@ -75,9 +75,11 @@ def draw(record: Record, directory: Path) -> None:
             f"under nested {kind}": [line(kind, name) for name in ("native", *CONTENDERS)]
             for kind in ("C calls", "Python calls")
         },
-        "await_(checkpoint) by depth, on asyncio: microseconds, lower is better",
+        "await_(checkpoint) by depth, on asyncio: lower is better",
         directory / "depth.svg",
         x="calls between the event loop and await_()",
-        y="microseconds",
-        scale="symlog",
+        y="microseconds (log scale)",
+        columns=2,
+        log_x=False,
+        log_y=True,
     )

@@ -111,6 +111,7 @@ def draw(record: Record, directory: Path) -> None:
     cells = {(LABELS[label], name): [value] for (label, name), value in by_name(record).items()}
     bars_by_contender(
         {"asyncio": cells},
-        "Instructions for one operation, by callgrind (log scale)",
+        "Instructions for one operation, by callgrind",
         directory / "instructions.svg",
+        log=False,
     )

@@ -116,6 +116,7 @@ def draw(record: Record, directory: Path) -> None:
             loop: {cell: times for cell, times in cells.items() if cell[0] != "checkpoints"}
             for loop, cells in loops.items()
         },
-        "What one operation takes: microseconds, shorter is better",
+        "What one operation takes: microseconds (log scale, shorter is better)",
         directory / "latency.svg",
+        log=True,
     )
