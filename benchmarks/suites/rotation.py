@@ -16,7 +16,7 @@ FEWEST = 10  # of one task: the start and the end of it are to be a small part
 
 
 def measure(how: How) -> Record:
-    rounds = how.rounds or (2 if how.quick else 9)
+    rounds = how.rounds or (2 if how.quick else 5)
     counts = (1, 1000) if how.quick else COUNTS
     say(f"  {', '.join(f'{count:,}' for count in counts)} tasks, {rounds} rounds ...")
     cells: dict[tuple[int, str], list[float]] = {}
