@@ -1,8 +1,8 @@
 """How many instructions one operation takes, counted by callgrind.
 
 A count does not depend on what else the machine does: the same build shows the same figure twice.
-Each cell is the difference of two runs with different numbers of operations, so that the start of
-the interpreter cancels out. What the kernel does is not counted, nor what a cache miss costs.
+Each cell is the difference of processes with different numbers of operations, so that their start
+cancels out. What the kernel does is not counted, nor what a cache miss costs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 from harness.children import ChildFailure, command_of, run, say
@@ -18,7 +20,7 @@ from harness.report import How, Limit, Record, markdown, number, spread
 
 TITLE = "Instructions"
 
-FEW, MANY = 500, 2500
+FEW, MANY = 200, 1200
 CHECKPOINT = "checkpoints"
 AWAIT = "await_(checkpoint)s in one sync portal"
 LABELS = {
@@ -36,43 +38,45 @@ LIMIT = 400
 VALGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
 
 
-def count(contender: str, label: str, operations: int) -> int:
-    command = command_of("instructions", contender, label, operations)
+def count(contender: str, labels: Sequence[str]) -> list[Record]:
+    """Instructions for one operation of each row."""
+    command = command_of("instructions", contender, FEW, MANY, *labels)
     # The same hashes, and so the same collisions, in every run.
     _, log = run(["env", "PYTHONHASHSEED=0", *VALGRIND, *command], seconds=300)
-    found = re.search(r"Collected : (\d+)", log)
-    if found is None:
-        raise ChildFailure("callgrind printed no count")
-    return int(found[1])
+    # One after another, as each process ends; the last one is their parent.
+    counts = [int(found) for found in re.findall(r"Collected : (\d+)", log)]
+    if len(counts) != 3 * len(labels) + 1:
+        raise ChildFailure("callgrind did not print a count for each process")
+    cells = []
+    for number_of_row, label in enumerate(labels):
+        few, many, as_few = counts[3 * number_of_row : 3 * number_of_row + 3]
+        instructions = (many - (few + as_few) / 2) / (MANY - FEW)
+        cells.append({"label": label, "contender": contender, "instructions": instructions})
+    return cells
+
+
+def rows_for(contender: str, quick: bool) -> list[str]:
+    return [
+        label
+        for label in (QUICK if quick else LABELS)
+        # The row without a portal is the same code for all; plain await cannot cross C calls.
+        if (label != CHECKPOINT or contender == "native")
+        and not (contender == "native" and "nested C calls" in label)
+    ]
 
 
 def measure(how: How) -> Record:
     if shutil.which("valgrind") is None:
         return {"missing": "valgrind is not installed"}
-    cells = [
-        (label, contender)
-        for label in (QUICK if how.quick else LABELS)
-        for contender in (CONTENDERS[:2] if how.quick else CONTENDERS)
-        # The row without a portal is the same code for all; plain await cannot cross C calls.
-        if (label != CHECKPOINT or contender == "native")
-        and not (contender == "native" and "nested C calls" in label)
-    ]
-    say(f"  {2 * len(cells)} runs under callgrind ...")
+    contenders = [name for name in CONTENDERS if name == "native" or find_spec(name)]
+    say("  one process under callgrind for each contender ...")
 
-    def one(cell: tuple[str, str]) -> float:
-        label, contender = cell
-        few, many = (count(contender, label, operations) for operations in (FEW, MANY))
-        return (many - few) / (MANY - FEW)
+    def rows(contender: str) -> list[Record]:
+        return count(contender, rows_for(contender, how.quick))
 
     # Counting is not disturbed by what runs beside it.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        counts = list(pool.map(one, cells))
-    return {
-        "cells": [
-            {"label": label, "contender": contender, "instructions": instructions}
-            for (label, contender), instructions in zip(cells, counts, strict=True)
-        ]
-    }
+        return {"cells": [cell for cells in pool.map(rows, contenders) for cell in cells]}
 
 
 def by_name(record: Record) -> dict[tuple[str, str], float]:
