@@ -18,7 +18,7 @@ matplotlib.rcParams["svg.fonttype"] = "none"
 matplotlib.rcParams["font.family"] = "sans-serif"
 
 import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.ticker import LogLocator, NullLocator  # noqa: E402
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator  # noqa: E402
 
 COLORS = {"native": "#8a8f98", "switchback": "#1f6feb", "greenback": "#2da44e"}
 OTHER = "#c9a227"
@@ -93,6 +93,8 @@ def bars_by_contender(
         if log:
             panel.set_xscale("log")
             panel.minorticks_off()
+        else:
+            panel.xaxis.set_major_locator(MaxNLocator(5))
         panel.margins(x=0.2)
         panel.xaxis.set_major_formatter(plain)
         panel.set_title(name)
