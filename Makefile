@@ -6,7 +6,7 @@ help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 setup: ## make the machine ready: packages, one virtual environment a Python
-	@scripts/setup.sh gtest benchmark clang demo bench lint
+	@scripts/setup.sh gtest benchmark clang valgrind wrk demo bench lint
 
 demo: ## run the demo
 	@scripts/demo.sh
@@ -17,10 +17,10 @@ test: ## run every test, on each Python found
 test-next: ## run the tests on CPython 3.14 and 3.15, in a root directory of Debian sid; by root
 	@scripts/test-next.sh
 
-bench: ## run the benchmarks
+bench: ## run the benchmarks, in a quarter of an hour
 	@scripts/bench.sh
 
-bench-quick: ## run the benchmarks in a few minutes
+bench-quick: ## run the benchmarks with few rounds, in two minutes
 	@scripts/bench.sh --quick
 
 cpp-test: ## run the C++ tests of src/core

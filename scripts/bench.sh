@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Measures native await, Switchback and greenback in one run, and the raw switch beside Boost's.
-# Usage: bench.sh [--quick] [MINOR] [ARGUMENTS OF benchmarks/run.py]
+# Measures Switchback beside native await, greenback and others: the suites in benchmarks/suites.
+# Usage: bench.sh [--quick] [MINOR] [ARGUMENTS OF benchmarks/run.py, as the names of suites]
 # MINOR, as in "3.12", is by default $BENCH_PYTHON or else the newest Python that is ready.
-# A full run on the newest Python also draws docs/benchmark.svg.
+# The results are in build/bench. A full run of all suites on the newest Python also renews
+# docs/benchmarks.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -22,7 +23,7 @@ fi
 export SWITCHBACK_BACKEND=native
 
 say setup
-scripts/setup.sh benchmark
+scripts/setup.sh benchmark valgrind wrk
 minor=${minor:-$(main_minor)}
 is_ready "$minor" ||
   die "bench: no Python $minor is ready; there are: $(ready_minors | xargs)"
@@ -38,9 +39,11 @@ cmake --build build/bench/cpp
 
 say "benchmarks on Python $minor"
 output=build/bench/$minor
-plot=$output/benchmark.svg
-if [[ ${#quick[@]} == 0 && $minor == "$(main_minor)" ]]; then plot=docs/benchmark.svg; fi
-"$venv/bin/python" benchmarks/run.py "${quick[@]}" --output "$output" --plot "$plot" \
+"$venv/bin/python" benchmarks/run.py "${quick[@]}" --output "$output" --figures "$output" \
   --core build/bench/cpp/benchmarks/cpp/core_switch "$@"
-cp "$output/results.json" "$output/table.md" build/bench/
-note "wrote build/bench/results.json and build/bench/table.md"
+note "wrote $output/results.json, $output/tables.md and the charts beside them"
+if [[ ${#quick[@]} == 0 && $# == 0 && $minor == "$(main_minor)" ]]; then
+  mkdir -p docs/benchmarks
+  cp "$output"/{results.json,tables.md} "$output"/*.svg docs/benchmarks/
+  note 'and renewed docs/benchmarks'
+fi

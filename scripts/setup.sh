@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the machine ready: missing Debian packages, and one virtual environment a Python.
-# Arguments name what else is needed: gtest, benchmark, clang and arm64 as Debian packages; bench,
-# demo and lint as requirements/*.txt.
+# Arguments name what else is needed: gtest, benchmark, clang, arm64, valgrind and wrk as Debian
+# packages; bench, demo and lint as requirements/*.txt.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -28,6 +28,7 @@ for feature in "$@"; do
       command -v qemu-aarch64-static >/dev/null || packages+=(qemu-user-static)
       command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
       ;;
+    valgrind | wrk) command -v "$feature" >/dev/null || packages+=("$feature") ;;
     demo | bench | lint) requirements+=("$feature") ;;
     *) die "setup: unknown feature '$feature'" ;;
   esac

@@ -12,46 +12,14 @@ import argparse
 import asyncio
 import functools
 import gc
-import importlib.metadata
-import importlib.util
 import json
-import platform
+import re
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-Row = Callable[[int], Awaitable[float]]
-
-#: Rows whose cells are measured next to each other, as they are compared with each other.
-NESTED = "await_(checkpoint) under "
-
-
-def load_apart(name: str, contender: str) -> ModuleType:
-    """Load a module of this directory once more, with code objects of its own."""
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(f"{name}_{contender}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def all_rows(
-    checkpoint: Callable[[], Awaitable[object]], clock: Callable[[], float]
-) -> dict[str, dict[str, Row]]:
-    import greenback
-
-    import switchback
-
-    native = load_apart("rows_native", "native").make_rows(checkpoint, clock)
-    contenders = {"native": native}
-    for library in (switchback, greenback):
-        module = load_apart("rows_portal", library.__name__)
-        contenders[library.__name__] = module.make_rows(library, checkpoint, clock)
-    return contenders
+from rows import Checkpoint, Clock, Row, installed, rows_of
 
 
 class Cell:
@@ -68,12 +36,17 @@ class Cell:
 RunInTask = Callable[[Row, int], Awaitable[float]]
 
 
+def all_rows(suite: str, checkpoint: Checkpoint, clock: Clock) -> dict[str, dict[str, Row]]:
+    return {name: rows_of(suite, name, checkpoint, clock) for name in installed()}
+
+
 async def measure(
     run_in_task: RunInTask, rows: dict[str, dict[str, Row]], rounds: int, block: float
 ) -> list[Cell]:
+    # Rows that differ by a number only, a depth, are measured next to each other.
     groups: dict[str, list[Cell]] = {}
     for label in rows["switchback"]:
-        group = groups.setdefault(NESTED if label.startswith(NESTED) else label, [])
+        group = groups.setdefault(re.sub(r"\d+", "N", label), [])
         group += [
             Cell(label, contender, rows[contender][label])
             for contender in rows
@@ -111,23 +84,23 @@ async def in_asyncio_task(row: Row, count: int) -> float:
     return await asyncio.create_task(block())
 
 
-async def measure_in_asyncio(clock: Callable[[], float], **how: Any) -> list[Cell]:
+async def measure_in_asyncio(suite: str, clock: Clock, **how: Any) -> list[Cell]:
     checkpoint = functools.partial(asyncio.sleep, 0)
-    return await measure(in_asyncio_task, all_rows(checkpoint, clock), **how)
+    return await measure(in_asyncio_task, all_rows(suite, checkpoint, clock), **how)
 
 
-def on_asyncio(clock: Callable[[], float], **how: Any) -> list[Cell]:
-    return asyncio.run(measure_in_asyncio(clock, **how))
+def on_asyncio(suite: str, clock: Clock, **how: Any) -> list[Cell]:
+    return asyncio.run(measure_in_asyncio(suite, clock, **how))
 
 
-def on_uvloop(clock: Callable[[], float], **how: Any) -> list[Cell]:
+def on_uvloop(suite: str, clock: Clock, **how: Any) -> list[Cell]:
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(measure_in_asyncio(clock, **how))
+        return runner.run(measure_in_asyncio(suite, clock, **how))
 
 
-def on_trio(clock: Callable[[], float], **how: Any) -> list[Cell]:
+def on_trio(suite: str, clock: Clock, **how: Any) -> list[Cell]:
     import trio
 
     async def in_task(row: Row, count: int) -> float:
@@ -142,7 +115,8 @@ def on_trio(clock: Callable[[], float], **how: Any) -> list[Cell]:
         return seconds
 
     async def main() -> list[Cell]:
-        return await measure(in_task, all_rows(trio.lowlevel.checkpoint, clock), **how)
+        rows = all_rows(suite, trio.lowlevel.checkpoint, clock)
+        return await measure(in_task, rows, **how)
 
     return trio.run(main)
 
@@ -151,41 +125,31 @@ LOOPS = {"asyncio": on_asyncio, "uvloop": on_uvloop, "trio": on_trio}
 CLOCKS = {"cpu": time.thread_time, "wall": time.perf_counter}
 
 
-def version_of(distribution: str) -> str | None:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("suite", choices=("latency", "depth"))
     parser.add_argument("loop", choices=LOOPS)
     parser.add_argument("--rounds", type=int, required=True)
     parser.add_argument("--block", type=float, required=True, help="milliseconds for a block")
     parser.add_argument("--clock", choices=CLOCKS, required=True)
     arguments = parser.parse_args()
     cells = LOOPS[arguments.loop](
-        CLOCKS[arguments.clock], rounds=arguments.rounds, block=arguments.block / 1000
+        arguments.suite,
+        CLOCKS[arguments.clock],
+        rounds=arguments.rounds,
+        block=arguments.block / 1000,
     )
     if arguments.loop != "trio":
         assert "trio" not in sys.modules
-    names = ("switchback", "greenback", "greenlet", "uvloop", "trio")
-    versions = {name: version for name in names if (version := version_of(name)) is not None}
-    result = {
-        "loop": arguments.loop,
-        "python": platform.python_version(),
-        "versions": versions,
-        "cells": [
-            {
-                "label": cell.label,
-                "contender": cell.contender,
-                "count": cell.count,
-                "microseconds": [round(seconds * 1e6, 5) for seconds in cell.seconds],
-            }
-            for cell in cells
-        ],
-    }
+    result = [
+        {
+            "label": cell.label,
+            "contender": cell.contender,
+            "count": cell.count,
+            "microseconds": [float(f"{seconds * 1e6:.5g}") for seconds in cell.seconds],
+        }
+        for cell in cells
+    ]
     json.dump(result, sys.stdout)
 
 
