@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 
 #include "core/sanitizer.hpp"
 
@@ -37,12 +38,13 @@ std::atomic<bool> madvise_works{true};
 std::atomic<std::size_t> splitting_guards{0};
 
 std::size_t read_most_mappings() {
-  unsigned long most = 65530;  // the kernel's default
+  unsigned long most = 0;
   if (std::FILE* file = std::fopen("/proc/sys/vm/max_map_count", "re")) {
-    if (std::fscanf(file, "%lu", &most) != 1) most = 65530;
+    char line[32];
+    if (std::fgets(line, sizeof(line), file) != nullptr) most = std::strtoul(line, nullptr, 10);
     std::fclose(file);
   }
-  return most;
+  return most != 0 ? most : 65530;  // the kernel's default
 }
 
 GuardResult protect(std::byte* low, std::size_t size) {

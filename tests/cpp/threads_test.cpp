@@ -121,7 +121,7 @@ class PooledContext : public PooledStack, public Context {
  public:
   static PooledContext* create() {
     StackFailure failure;
-    const Stack stack = allocator.allocate(&failure);
+    const Stack stack = allocator_.allocate(&failure);
     if (!stack) throw std::bad_alloc();
     ++live_stacks;
     std::byte* place = stack.top() - 1024;
@@ -139,14 +139,14 @@ class PooledContext : public PooledStack, public Context {
     const Stack stack = context->stack;
     context->dismiss();
     context->~PooledContext();
-    allocator.deallocate(stack);
+    allocator_.deallocate(stack);
     --live_stacks;
   }
 
   int runs = 0;
 
  private:
-  static inline StackAllocator allocator{TestStack::default_size};  // of all threads
+  static inline StackAllocator allocator_{TestStack::default_size};  // of all threads
 };
 static_assert(sizeof(PooledContext) <= 1024);
 
