@@ -14,16 +14,25 @@ NOT_UNDER: dict[str, dict[str, str]] = {
     "asan": {
         "test_backend.py": _GREENLETS,
         "test_greenlet_users.py": _GREENLETS,
+        "test_isolated.py::test_script_exits_cleanly[cr_await_after_a_foreign_switch]": _GREENLETS,
+        "test_isolated.py::test_script_exits_cleanly[greenlet_on_a_stack_above_its_resumer]": (
+            _GREENLETS
+        ),
         "test_out_of_memory.py::test_the_system_has_no_memory[new]": _ALLOCATORS,
     },
     "tsan": {
         "test_backend.py": _GREENLETS,
         "test_greenlet_users.py": _GREENLETS,
+        "test_isolated.py::test_script_exits_cleanly[cr_await_after_a_foreign_switch]": _GREENLETS,
+        "test_isolated.py::test_script_exits_cleanly[greenlet_on_a_stack_above_its_resumer]": (
+            _GREENLETS
+        ),
         "test_out_of_memory.py::test_the_system_has_no_memory[new]": _ALLOCATORS,
         "test_stack_exhaustion.py": "ThreadSanitizer itself notes calls to some depth only",
         "test_life_cycle.py::test_ten_thousand_portals_suspended_at_once": _FIBERS,
         "test_isolated.py::test_script_exits_cleanly[exit_with_threads_blocked_below_await]": (
             _THREAD_ENDS
         ),
+        "test_isolated.py::test_script_exits_cleanly[exit_in_each_state]": _THREAD_ENDS,
     },
 }

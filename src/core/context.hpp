@@ -9,11 +9,13 @@
 #include "core/switch.hpp"
 
 #ifndef _MSC_VER
-// Not every <cxxabi.h> declares it.
+// Not every <cxxabi.h> declares it. The names are those of the ABI.
+// NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming)
 namespace __cxxabiv1 {
 struct __cxa_eh_globals;
 extern "C" __cxa_eh_globals* __cxa_get_globals() noexcept;
 }  // namespace __cxxabiv1
+// NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming)
 #endif
 
 namespace switchback::core {
