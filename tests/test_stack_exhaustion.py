@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import switchback
+
 RECURSION = Path(__file__).parent / "support" / "recursion.py"
 
 CASES = [
@@ -64,8 +66,12 @@ def test_as_deep_as_outside(case, limit):
     assert inside.returncode == 0, inside
     depth, end = inside.stdout.split()
     assert end == native_end, (inside, outside)
-    # The frames of the event loop and of asyncio.run() are below those of a portal.
-    assert int(depth) >= int(native_depth) - 40, (inside, outside)
+    # The frames of the event loop and of asyncio.run() are below those of a portal. From 3.14 on,
+    # which measures the C stack, these and greenlet's own have their bytes on the one stack, too.
+    below = 40
+    if sys.version_info >= (3, 14) and switchback.backend == "greenlet":
+        below = 40 + int(native_depth) // 200
+    assert int(depth) >= int(native_depth) - below, (inside, outside)
 
 
 @pytest.mark.parametrize("limit", LIMITS)
