@@ -18,6 +18,9 @@ NOT_UNDER: dict[str, dict[str, str]] = {
         "test_isolated.py::test_script_exits_cleanly[greenlet_on_a_stack_above_its_resumer]": (
             _GREENLETS
         ),
+        "test_isolated.py::test_script_exits_cleanly[greenlet_portal_on_a_native_stack]": (
+            _GREENLETS
+        ),
         "test_out_of_memory.py::test_the_system_has_no_memory[new]": _ALLOCATORS,
     },
     "tsan": {
@@ -25,6 +28,9 @@ NOT_UNDER: dict[str, dict[str, str]] = {
         "test_greenlet_users.py": _GREENLETS,
         "test_isolated.py::test_script_exits_cleanly[cr_await_after_a_foreign_switch]": _GREENLETS,
         "test_isolated.py::test_script_exits_cleanly[greenlet_on_a_stack_above_its_resumer]": (
+            _GREENLETS
+        ),
+        "test_isolated.py::test_script_exits_cleanly[greenlet_portal_on_a_native_stack]": (
             _GREENLETS
         ),
         "test_out_of_memory.py::test_the_system_has_no_memory[new]": _ALLOCATORS,

@@ -54,7 +54,7 @@ GuardResult protect(std::byte* low, std::size_t size) {
     splitting_guards.fetch_sub(1);
     return GuardResult::too_many;
   }
-  if (mprotect(low, size, PROT_NONE) == 0) return GuardResult::installed;
+  if (mprotect(low, size, PROT_NONE) == 0) return GuardResult::installed_as_mapping;
   splitting_guards.fetch_sub(1);
   return errno == ENOMEM ? GuardResult::too_many : GuardResult::no_memory;
 }
@@ -66,7 +66,12 @@ GuardResult protect(std::byte* low, std::size_t size) {
 void* place_below_the_threads([[maybe_unused]] std::size_t size) {
 #if defined(__linux__) && defined(__x86_64__) && !defined(SWITCHBACK_TSAN)
   constexpr std::uintptr_t low = std::uintptr_t{1} << 45;  // to twice that, of 2^47
-  static std::atomic<std::uintptr_t> next{0};
+  // Somewhere in the first half, as addresses should not be known beforehand.
+  static std::atomic<std::uintptr_t> next{[] {
+    std::uintptr_t random = 0;
+    if (getentropy(&random, sizeof(random)) != 0) random = 0;
+    return (random % (low / 2)) >> 21 << 21;
+  }()};
   return reinterpret_cast<void*>(low + next.fetch_add(size) % low);
 #else
   return nullptr;
@@ -100,9 +105,9 @@ std::byte* reserve_memory(std::size_t size, std::size_t alignment, std::size_t r
   return low;
 }
 
-void release_memory(std::byte* low, std::size_t size, std::size_t guards) noexcept {
+void release_memory(std::byte* low, std::size_t size, std::size_t guard_mappings) noexcept {
   munmap(low, size);
-  if (!madvise_works.load(std::memory_order_relaxed)) splitting_guards.fetch_sub(guards);
+  splitting_guards.fetch_sub(guard_mappings);
 }
 
 GuardResult install_guard(std::byte* low, std::size_t size) noexcept {
@@ -111,11 +116,17 @@ GuardResult install_guard(std::byte* low, std::size_t size) noexcept {
     if (madvise(low, size, -1) == 0) madvise_works.store(false, std::memory_order_relaxed);
     return true;
   }();
+  static std::atomic<bool> has_worked{false};
   if (madvise_works.load(std::memory_order_relaxed)) {
-    if (madvise(low, size, guard_install) == 0) return GuardResult::installed;
-    // Only a kernel that does not know of it is not asked again.
+    if (madvise(low, size, guard_install) == 0) {
+      has_worked.store(true, std::memory_order_relaxed);
+      return GuardResult::installed;
+    }
     if (errno != EINVAL) return GuardResult::no_memory;
-    madvise_works.store(false, std::memory_order_relaxed);
+    // Only a kernel that does not know of it is not asked again; locked memory cannot have any.
+    if (!has_worked.load(std::memory_order_relaxed)) {
+      madvise_works.store(false, std::memory_order_relaxed);
+    }
   }
   return protect(low, size);
 }

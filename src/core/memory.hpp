@@ -12,11 +12,12 @@ std::size_t page_size() noexcept;
 // Returns nullptr when there is no more.
 std::byte* reserve_memory(std::size_t size, std::size_t alignment, std::size_t remainder) noexcept;
 
-// Returns all of what one reserve_memory() gave, in which `guards` guards were installed.
-void release_memory(std::byte* low, std::size_t size, std::size_t guards) noexcept;
+// Returns all of what one reserve_memory() gave, in which so many guards have become mappings.
+void release_memory(std::byte* low, std::size_t size, std::size_t guard_mappings) noexcept;
 
 enum class GuardResult {
   installed,
+  installed_as_mapping,
   no_memory,
   too_many,  // more would use up the memory mappings that the process may have
 };

@@ -14,6 +14,7 @@ struct Slab {
   std::size_t count;
   std::uint64_t free;     // a bit for each stack
   std::uint64_t guarded;  // likewise: whether its guard is installed
+  std::size_t guard_mappings = 0;
   Slab* next = nullptr;
   Slab* previous = nullptr;
 
@@ -62,8 +63,7 @@ Slab* StackAllocator::make_slab() noexcept {
 }
 
 void StackAllocator::destroy_slab(Slab* slab) noexcept {
-  const auto guards = static_cast<std::size_t>(std::popcount(slab->guarded));
-  release_memory(slab->low, stack_size_ * slab->count, guards);
+  release_memory(slab->low, stack_size_ * slab->count, slab->guard_mappings);
   delete slab;
 }
 
@@ -94,11 +94,13 @@ Stack StackAllocator::allocate(StackFailure* failure) noexcept {
   const Stack stack{slab->low + index * stack_size_, stack_size_, slab};
   if ((slab->guarded & bit) == 0) {
     const GuardResult result = install_guard(stack.low, Stack::guard_size);
-    if (result != GuardResult::installed) {
-      if (result == GuardResult::too_many) *failure = StackFailure::too_many_mappings;
+    if (result == GuardResult::no_memory) return Stack{};
+    if (result == GuardResult::too_many) {
+      *failure = StackFailure::too_many_mappings;
       return Stack{};
     }
     slab->guarded |= bit;
+    slab->guard_mappings += result == GuardResult::installed_as_mapping;
   }
   slab->free &= ~bit;
   if (slab->free == 0) unlink(slab);

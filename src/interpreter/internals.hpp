@@ -52,6 +52,27 @@ inline bool is_unfinished_coroutine(PyObject* object) {
          reinterpret_cast<PyCoroObject*>(object)->cr_frame_state <= FRAME_EXECUTING;
 }
 
+// While Python code runs in a thread state that is being cleared. C code that it calls may ask for
+// the GIL, and must not take the state for unused when it is done (PyGILState_Release()). What the
+// code leaves in the state has to be dropped after it, as the interpreter has been there.
+class EndingState {
+ public:
+  explicit EndingState(PyThreadState* state) : state_(state) { ++state_->gilstate_counter; }
+  EndingState(const EndingState&) = delete;
+  EndingState& operator=(const EndingState&) = delete;
+  ~EndingState() {
+#if PY_VERSION_HEX >= 0x030D0000
+    Py_CLEAR(state_->threading_local_key);
+    Py_CLEAR(state_->threading_local_sentinel);
+#endif
+    Py_CLEAR(state_->dict);
+    --state_->gilstate_counter;
+  }
+
+ private:
+  PyThreadState* state_;
+};
+
 // Has a `context` that was entered in `followed` (borrowed) be left for `base`, a stack being
 // resumed in another context than the one in which it had called Context.run(). May run Python
 // code.

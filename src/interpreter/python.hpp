@@ -51,6 +51,13 @@ inline void set_raised(PyObject* exception) {
 #endif
 }
 
+// Clears the raised exception where it tells nobody anything. A Ctrl-C is not ours to lose: it
+// comes again.
+inline void clear_error_but_interrupts() {
+  if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) PyErr_SetInterrupt();
+  PyErr_Clear();
+}
+
 // Gives the raised exception the one being handled as its context, as a coroutine does for each
 // exception that is thrown into it (_PyErr_ChainStackItem() in Python/errors.c).
 inline void chain_handled_exception() {

@@ -52,6 +52,12 @@ inline bool is_unstarted_coroutine(PyObject* object) {
          !is_true_attribute(object, "cr_suspended");
 }
 
+// As in internals.hpp, where nothing is known of a state.
+class EndingState {
+ public:
+  explicit EndingState(PyThreadState*) {}
+};
+
 // The greenlet that runs, a new reference; nullptr, without an exception, if that cannot be told.
 inline PyObject* running_greenlet() {
   PyObject* module = PyImport_ImportModule("greenlet");
@@ -85,10 +91,13 @@ class FollowedContext {
  public:
   void arrive(PyThreadState*, PyObject* context) {
     if (is_private_) return;
+    PyObject* raised = take_raised();
     PyObject* greenlet = running_greenlet();
-    if (greenlet == nullptr) return;
-    if (PyObject_SetAttrString(greenlet, "gr_context", context) < 0) PyErr_Clear();
-    Py_DECREF(greenlet);
+    if (greenlet != nullptr) {
+      if (PyObject_SetAttrString(greenlet, "gr_context", context) < 0) PyErr_Clear();
+      Py_DECREF(greenlet);
+    }
+    if (raised != nullptr) set_raised(raised);
   }
 
   void depart(PyThreadState* thread, PyObject* context) {

@@ -13,7 +13,7 @@ void set_no_portal(ModuleState& state) {
   Ref message;
   if (state.explain_no_portal != nullptr) {
     message = Ref::steal(PyObject_CallNoArgs(state.explain_no_portal));
-    if (!message) PyErr_Clear();
+    if (!message) interpreter::clear_error_but_interrupts();
   }
   if (message) {
     PyErr_SetObject(state.no_portal_error, message.get());

@@ -9,8 +9,10 @@ namespace {
 // An interned string, for look-ups on the hot path; nullptr if there is no memory for it.
 PyObject* interned(const char* text) { return PyUnicode_InternFromString(text); }
 
-// sys.modules[module_name].attribute, or an empty reference; no import takes place.
+// sys.modules[module_name].attribute, or an empty reference; no import takes place. An exception
+// that is set stays set: it may be the one that has ended a step.
 Ref attribute_of_loaded(PyObject* module_name, const char* attribute) {
+  RaisedScope raised;
   PyObject* modules = PyImport_GetModuleDict();
   PyObject* module = modules == nullptr || module_name == nullptr
                          ? nullptr
@@ -161,9 +163,7 @@ bool EnvironmentSource::is_main_greenlet(PyObject* greenlet) {
 PyObject* EnvironmentSource::other(int index) {
   Ref task = Ref::steal(PyObject_CallNoArgs(others_[index].get()));
   if (!task) {
-    // A Ctrl-C that has come in the middle of it is not the framework's to lose.
-    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) PyErr_SetInterrupt();
-    PyErr_Clear();
+    interpreter::clear_error_but_interrupts();
     return nullptr;
   }
   return task.get() == Py_None ? nullptr : task.get();

@@ -79,7 +79,7 @@ void refuse_thread(ModuleState& state, const Fiber& fiber) {
   if (state.explain_wrong_thread != nullptr) {
     message = Ref::steal(PyObject_CallFunction(state.explain_wrong_thread, "kO", identifier,
                                                ended ? Py_True : Py_False));
-    if (!message) PyErr_Clear();
+    if (!message) interpreter::clear_error_but_interrupts();
   }
   if (message) {
     PyErr_SetObject(PyExc_RuntimeError, message.get());
@@ -87,6 +87,19 @@ void refuse_thread(ModuleState& state, const Fiber& fiber) {
     PyErr_Format(PyExc_RuntimeError, "this portal is suspended in await_() in another thread (%lu)",
                  identifier);
   }
+}
+
+// Whether greenlet would have to switch from a stack of ours to the thread's own, where the step
+// has its place: it would take all that lies between for a part of the stack.
+bool is_out_of_place(Backend backend, const Thread& thread) {
+  return backend == Backend::greenlet && thread.in_native();
+}
+
+void refuse_place() {
+  PyErr_SetString(PyExc_RuntimeError,
+                  "a portal on the greenlet backend cannot take a step inside a step of a portal "
+                  "that began on the native one: import greenlet, or set switchback.backend to "
+                  "'native' or 'greenlet', before the first portal begins");
 }
 
 // The backend for a portal whose first step begins.
@@ -117,6 +130,10 @@ bool can_change_backend(const Portal* self) {
 Fiber* take_fiber(Portal* self, Thread& thread, const PyThreadState* thread_state) {
   ModuleState& state = *self->state;
   if (!self->started || can_change_backend(self)) self->backend = choose_backend(state, thread);
+  if (is_out_of_place(self->backend, thread)) {
+    refuse_place();
+    return nullptr;
+  }
   if (self->kept != nullptr) {
     const bool usable =
         self->kept->belongs_to(&thread, thread_state) &&
@@ -168,6 +185,8 @@ void close_adopted(Thread& thread) {
 }  // namespace
 
 PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
+  // The caller's reference may go away during the step: a task drops its coroutine when it ends.
+  Ref keep = Ref::borrow(reinterpret_cast<PyObject*>(self));
   PyThreadState* const thread_state = PyThreadState_Get();
   ModuleState& state = *self->state;
   Thread* const found_thread = Thread::of_this_thread();
@@ -187,12 +206,14 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
     return fail(result);
   }
 
-  // The caller's reference may go away during the step: a task drops its coroutine when it ends.
-  Ref keep = Ref::borrow(reinterpret_cast<PyObject*>(self));
   Fiber* fiber = self->fiber;
   if (fiber != nullptr) {
     if (!fiber->belongs_to(&thread, thread_state)) {
       refuse_thread(state, *fiber);
+      return fail(result);
+    }
+    if (is_out_of_place(fiber->backend(), thread)) {
+      refuse_place();
       return fail(result);
     }
     self->fiber = nullptr;
@@ -311,6 +332,12 @@ void finalize_portal(PyObject* object) {
     return;
   }
   if (interpreter::is_finalizing()) return;
+  Thread* const thread = Thread::of_this_thread();
+  if (thread == nullptr) PyErr_Clear();
+  if (thread != nullptr && is_out_of_place(self->backend, *thread)) {
+    thread->adopt(object);
+    return;
+  }
   // A coroutine may await in `finally`, which is an error each time, but not for ever.
   constexpr int most_attempts = 8;
   for (int attempt = 0; attempt < most_attempts; ++attempt) {

@@ -186,16 +186,14 @@ void dealloc(PyObject* object) {
   const bool unfinished = self->started && self->phase == Portal::Phase::idle;
   if (unfinished && PyObject_CallFinalizerFromDealloc(object) < 0) return;  // resurrected
   PyObject_GC_UnTrack(object);
+  // A fiber that could not be unwound is leaked, with all that its frames refer to. Before the
+  // trashcan, which may put the rest off and come here again.
+  if (self->fiber != nullptr && self->fiber->portal() != nullptr) Thread::abandon(self->fiber);
   Py_TRASHCAN_BEGIN(object, dealloc);  // a portal around a portal, and so on
   if (self->weak_references != nullptr) PyObject_ClearWeakRefs(object);
   PyTypeObject* const type = Py_TYPE(object);
   if (self->kept != nullptr) release_kept(self);
-  // A fiber that could not be unwound is leaked, with all that its frames refer to.
-  if (self->fiber == nullptr) {
-    Py_XDECREF(self->target);
-  } else {
-    Thread::abandon(self->fiber);
-  }
+  if (self->fiber == nullptr) Py_XDECREF(self->target);
   Py_XDECREF(self->args);
   Py_XDECREF(self->kwargs);
   type->tp_free(object);

@@ -49,17 +49,17 @@ bool Thread::start_to_watch(PyThreadState* state) {
     PyErr_NoMemory();
     return false;
   }
-  Ref key = Ref::steal(PyUnicode_InternFromString(watch_name));
+  // Of this thread alone: other copies of the engine have threads of their own.
+  Ref key = Ref::steal(PyUnicode_FromFormat("%s at %p", watch_name, this));
   if (!key) return false;
   // An operating-system thread may have several states, in turns, so it may be there already.
   if (PyDict_GetItemWithError(dict, key.get()) == nullptr) {
     if (PyErr_Occurred()) return false;
     Ref watch = Ref::steal(PyCapsule_New(this, watch_name, &Thread::at_state_end));
+    if (!watch || PyDict_SetItem(dict, key.get(), watch.get()) < 0) return false;
+    // Not before: without it, the end of the capsule is not taken for that of the state.
     static_assert(sizeof(void*) >= sizeof(state->id));
-    const bool added = watch &&
-                       PyCapsule_SetContext(watch.get(), reinterpret_cast<void*>(state->id)) == 0 &&
-                       PyDict_SetItem(dict, key.get(), watch.get()) == 0;
-    if (!added) return false;
+    if (PyCapsule_SetContext(watch.get(), reinterpret_cast<void*>(state->id)) < 0) return false;
   }
   watched_state_ = state->id;
   return true;
@@ -73,6 +73,7 @@ void Thread::at_state_end(PyObject* watch) {
   if (ended != this_thread_ || state->id != id || interpreter::is_finalizing()) return;
   Thread& thread = *this_thread_;
   RaisedScope raised;
+  interpreter::EndingState ending(state);
   close_suspended_portals();
   for (Fiber* fiber = thread.suspended_; fiber != nullptr; fiber = fiber->next_suspended_) {
     if (fiber->belongs_to(&thread, state)) fiber->thread_state_id_ = 0;
@@ -82,8 +83,6 @@ void Thread::at_state_end(PyObject* watch) {
     idle->next_ = nullptr;
     GreenletFiber::destroy(idle);
   }
-  // Python code that has run meanwhile got a new dict, of which the interpreter does not know.
-  Py_CLEAR(state->dict);
 }
 
 PyObject* Thread::suspended_portals(const PyThreadState* state) const {
