@@ -19,6 +19,9 @@ NATIVE_ONLY = {
     "test_isolated.py::test_script_exits_cleanly[deep_portal_resumed_by_deep_code]": (
         "greenlet counts the recursion of each greenlet on its own"
     ),
+    "test_isolated.py::test_script_exits_cleanly[greenlet_portal_on_a_native_stack]": (
+        "is about greenlet not being imported yet"
+    ),
     "test_isolated.py::test_script_exits_cleanly[frameworks_that_appear_in_a_step]": (
         "is about greenlet not being imported yet"
     ),

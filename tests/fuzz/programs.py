@@ -164,7 +164,7 @@ class Writer:
             forms += ["return" if kind in "yagm" else "return x"]
         # A synchronous function that swallows GeneratorExit while it is closed lets its caller go
         # on; natively, its caller is closed as well.
-        closable = kind in "sycm" and "finally" in inside
+        closable = kind in "sycm"
         self.emit(depth, "if not h.dropping:" if closable else "if True:")
         self.emit(depth + 1, self.pick(forms))
 

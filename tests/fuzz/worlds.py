@@ -267,6 +267,7 @@ class World:
         self.nested = nested
         self.events: list[Any] = []
         self.dropping = self.throwing = self.closing = 0
+        self.dropped_while_closing = False
         # What is thrown into nested coroutines passes the exceptions that the outer ones handle by:
         # natively they are out of sight in the inner ones, and replace what those have noted as
         # the context. To synchronous frames they are what they are for any call.
@@ -290,6 +291,7 @@ class World:
         """Nothing suspends meanwhile; from now on, when locals go is not compared."""
         self.dropping += really
         self.thrown |= really
+        self.dropped_while_closing = self.closing > 0
         try:
             yield
         finally:
@@ -587,7 +589,7 @@ def run(case: Case, way: int) -> list[Any]:
     def unraisable(args: Any) -> None:
         # A synchronous generator that is closed keeps the GeneratorExit of a drop to itself; its
         # caller goes on with what made it close the generator.
-        if not (world.dropping and world.closing):
+        if not (world.dropping and world.dropped_while_closing):
             world.note("unraisable", world.describe(args.exc_value))
 
     hook, sys.unraisablehook = sys.unraisablehook, unraisable
