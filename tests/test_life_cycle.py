@@ -733,8 +733,8 @@ def test_a_loop_made_in_one_thread_runs_in_another(asyncio_library):
 
     loop = asyncio_library._new_event_loop()
     try:
-        tasks = [loop.create_task(main()) for _ in range(2)]
-        for task in tasks:
+        for _ in range(2):  # one after the other: a portal stays in the thread where it suspends
+            task = loop.create_task(main())
             assert in_thread(loop.run_until_complete, task) != threading.get_ident()
         assert loop.run_until_complete(main()) == threading.get_ident()
     finally:
