@@ -189,9 +189,8 @@ PyMethodDef methods[] = {
      "Register a function that returns a framework's current task or None; return its index."},
     {"set_explainers", set_explainers, METH_VARARGS,
      "set_explainers(no_portal, wrong_thread)\n\n"
-     "Set the functions that word the messages of a NoPortalError and of a portal that was "
-     "resumed\n"
-     "in another thread."},
+     "Set the functions that word the messages of a NoPortalError, and of a portal that was\n"
+     "resumed in another thread."},
     {"get_backend", get_backend, METH_NOARGS, "Return the choice of backend."},
     {"set_backend", set_backend, METH_O,
      "Choose the backend of portals that begin from now on: 'auto', 'native' or 'greenlet'."},
@@ -243,6 +242,7 @@ int exec(PyObject* module) {
   state.stack_settings.base_code = PyCode_NewEmpty("<switchback>", "<portal>", 1);
   if (state.stack_settings.base_code == nullptr) return -1;
   state.stack_settings.c_recursion_limit = interpreter::c_recursion_limit(PyThreadState_Get());
+  state.environment.start();
   portal::StackFiber::prepare_for_fork();
   state.no_portal_error = PyErr_NewExceptionWithDoc(
       "switchback.NoPortalError",

@@ -9,50 +9,59 @@ namespace {
 // An interned string, for look-ups on the hot path; nullptr if there is no memory for it.
 PyObject* interned(const char* text) { return PyUnicode_InternFromString(text); }
 
-// sys.modules[module_name].attribute, or an empty reference; no import takes place. An exception
-// that is set stays set: it may be the one that has ended a step.
-Ref attribute_of_loaded(PyObject* module_name, const char* attribute) {
-  RaisedScope raised;
-  PyObject* modules = PyImport_GetModuleDict();
-  PyObject* module = modules == nullptr || module_name == nullptr
-                         ? nullptr
-                         : PyDict_GetItemWithError(modules, module_name);
-  if (module == nullptr) {
+}  // namespace
+
+void Query::set(Ref function) {
+  PyObject* object = function.get();
+  const bool is_direct = object != nullptr && PyCFunction_CheckExact(object) &&
+                         PyCFunction_GET_FLAGS(object) == METH_NOARGS;
+  direct_ = is_direct ? PyCFunction_GET_FUNCTION(object) : nullptr;
+  self_ = is_direct ? PyCFunction_GET_SELF(object) : nullptr;
+  function_ = std::move(function);
+}
+
+// modules_[module_name].attribute, or an empty reference, without an exception; no import takes
+// place. A module that has no such attribute is still being imported, and looked at again.
+Ref EnvironmentSource::attribute_of_loaded(PyObject* module_name, const char* attribute) {
+  PyObject* module =
+      module_name == nullptr ? nullptr : PyDict_GetItemWithError(modules_.get(), module_name);
+  if (module == nullptr || module == Py_None) {
     PyErr_Clear();
     return Ref();
   }
   Ref value = Ref::steal(PyObject_GetAttrString(module, attribute));
-  if (!value) PyErr_Clear();  // the module is still being imported
+  if (!value) {
+    PyErr_Clear();
+    modules_looked_through_ = -1;
+  }
   return value;
 }
 
-// function(), by the shortest way where it is written in C.
-Ref call_no_arguments(PyObject* function) {
-  if (PyCFunction_CheckExact(function) && PyCFunction_GET_FLAGS(function) == METH_NOARGS) {
-    return Ref::steal(PyCFunction_GET_FUNCTION(function)(PyCFunction_GET_SELF(function), nullptr));
-  }
-  return Ref::steal(PyObject_CallNoArgs(function));
+void EnvironmentSource::find_frameworks() {
+  RaisedScope raised;  // it may be the one that has ended a step
+  modules_looked_through_ = PyDict_GET_SIZE(modules_.get());
+  if (!asyncio_current_tasks_) find_asyncio();
+  if (!trio_run_context_) find_trio();
+  if (!greenlet_getcurrent_) find_greenlet();
 }
 
-// Whether something has been imported since `count`, which is updated. Most programs never import
-// the module in question; an import adds to sys.modules, whatever else comes and goes.
-bool modules_changed(Py_ssize_t& count) {
-  PyObject* modules = PyImport_GetModuleDict();
-  const Py_ssize_t now = modules == nullptr ? 0 : PyDict_GET_SIZE(modules);
-  return std::exchange(count, now) != now;
-}
-
-}  // namespace
-
-bool EnvironmentSource::find_asyncio() {
-  if (asyncio_current_tasks_) return true;
+void EnvironmentSource::find_asyncio() {
   static PyObject* const events = interned("asyncio.events");
   static PyObject* const tasks = interned("asyncio.tasks");
-  asyncio_get_running_loop_ = attribute_of_loaded(events, "_get_running_loop");
-  if (!asyncio_get_running_loop_) return false;
+  asyncio_get_running_loop_.set(attribute_of_loaded(events, "_get_running_loop"));
+  if (!asyncio_get_running_loop_) return;
   asyncio_current_tasks_ = attribute_of_loaded(
       tasks, interpreter::asyncio_current_tasks_is_a_dict ? "_current_tasks" : "current_task");
-  return static_cast<bool>(asyncio_current_tasks_);
+}
+
+void EnvironmentSource::find_trio() {
+  static PyObject* const run = interned("trio._core._run");
+  trio_run_context_ = attribute_of_loaded(run, "GLOBAL_RUN_CONTEXT");
+}
+
+void EnvironmentSource::find_greenlet() {
+  static PyObject* const name = interned("greenlet");
+  greenlet_getcurrent_.set(attribute_of_loaded(name, "getcurrent"));
 }
 
 // Reads asyncio's own note of the running loop (PyRunningLoopHolder in Modules/_asynciomodule.c).
@@ -67,7 +76,7 @@ PyObject* EnvironmentSource::asyncio_noted_loop() {
     return nullptr;
   }
   if (!Py_IS_TYPE(note, asyncio_note_type_)) {
-    Ref loop = call_no_arguments(asyncio_get_running_loop_.get());
+    Ref loop = asyncio_get_running_loop_.ask();
     if (!loop) PyErr_Clear();
     if (!loop || loop.get() == Py_None) return nullptr;
     asyncio_note_offset_ = find_field(note, loop.get());
@@ -84,7 +93,7 @@ PyObject* EnvironmentSource::asyncio_running_loop() {
     PyObject* noted = asyncio_noted_loop();
     if (noted != nullptr) return noted == Py_None ? nullptr : noted;
   }
-  Ref loop = call_no_arguments(asyncio_get_running_loop_.get());
+  Ref loop = asyncio_get_running_loop_.ask();
   if (!loop) PyErr_Clear();
   return loop.get() == Py_None ? nullptr : loop.get();
 }
@@ -92,7 +101,6 @@ PyObject* EnvironmentSource::asyncio_running_loop() {
 // The same answer as asyncio.current_task(), without its exception where no loop runs. Where a
 // loop runs but no task does, the loop stands for the callback that it is running.
 PyObject* EnvironmentSource::asyncio() {
-  if (!find_asyncio()) return nullptr;
   PyObject* loop = asyncio_running_loop();
   if (loop == nullptr) return nullptr;
   if (interpreter::asyncio_current_tasks_is_a_dict) {
@@ -104,14 +112,6 @@ PyObject* EnvironmentSource::asyncio() {
   }
   PyErr_Clear();
   return loop;
-}
-
-bool EnvironmentSource::find_trio() {
-  if (trio_run_context_) return true;
-  if (!modules_changed(modules_without_trio_)) return false;
-  static PyObject* const run = interned("trio._core._run");
-  trio_run_context_ = attribute_of_loaded(run, "GLOBAL_RUN_CONTEXT");
-  return static_cast<bool>(trio_run_context_);
 }
 
 // vars(GLOBAL_RUN_CONTEXT) in this thread, borrowed. A look-up in it takes a tenth of the time of a
@@ -128,7 +128,6 @@ PyObject* EnvironmentSource::trio_run_dict() {
 
 // The same answer as trio.lowlevel.current_task(), without its exception outside of a run.
 PyObject* EnvironmentSource::trio() {
-  if (!find_trio()) return nullptr;
   static PyObject* const name = interned("task");
   PyObject* variables = trio_run_dict();
   if (variables == nullptr || name == nullptr) return nullptr;
@@ -137,25 +136,20 @@ PyObject* EnvironmentSource::trio() {
   return task;  // Trio holds the running task
 }
 
-bool EnvironmentSource::find_greenlet() {
-  if (greenlet_getcurrent_) return true;
-  if (!modules_changed(modules_without_greenlet_)) return false;
-  static PyObject* const name = interned("greenlet");
-  greenlet_getcurrent_ = attribute_of_loaded(name, "getcurrent");
-  return static_cast<bool>(greenlet_getcurrent_);
-}
-
 // greenlet.getcurrent(). Greenlets share a C stack by copying parts of it, and switch without our
 // knowing: what is suspended in one must not be resumed while another is in its place.
 PyObject* EnvironmentSource::greenlet() {
-  if (!find_greenlet()) return nullptr;
-  Ref current = call_no_arguments(greenlet_getcurrent_.get());
+  Ref current = greenlet_getcurrent_.ask();
   if (!current) PyErr_Clear();
   return current.get();  // greenlet holds the running one
 }
 
-bool EnvironmentSource::is_main_greenlet(PyObject* greenlet) {
-  Ref parent = Ref::steal(PyObject_GetAttrString(greenlet, "parent"));
+// Where the current greenlet is `now`, and not the noted one: whether it may be.
+bool EnvironmentSource::is_same_greenlet(const Environment& environment, PyObject* now) {
+  if (environment.any_greenlet) return true;
+  if (environment.current[Environment::greenlet] != nullptr) return false;
+  // The main greenlet is where every thread was before the program imported greenlet.
+  Ref parent = Ref::steal(PyObject_GetAttrString(now, "parent"));
   if (!parent) PyErr_Clear();
   return parent.get() == Py_None;
 }
@@ -179,22 +173,24 @@ int EnvironmentSource::add(PyObject* current_task) {
 }
 
 int EnvironmentSource::traverse(visitproc visit, void* arg) {
-  Py_VISIT(asyncio_get_running_loop_.get());
+  Py_VISIT(modules_.get());
+  Py_VISIT(asyncio_get_running_loop_.function());
   Py_VISIT(asyncio_current_tasks_.get());
   Py_VISIT(trio_run_context_.get());
   Py_VISIT(trio_run_dict_.get());
-  Py_VISIT(greenlet_getcurrent_.get());
+  Py_VISIT(greenlet_getcurrent_.function());
   for (Ref& other : others_) Py_VISIT(other.get());
   return 0;
 }
 
 void EnvironmentSource::clear() {
   count_ = Environment::first_other;
-  asyncio_get_running_loop_ = Ref();
+  modules_ = Ref();
+  asyncio_get_running_loop_.clear();
   asyncio_current_tasks_ = Ref();
   trio_run_context_ = Ref();
   trio_run_dict_ = Ref();
-  greenlet_getcurrent_ = Ref();
+  greenlet_getcurrent_.clear();
   for (Ref& other : others_) other = Ref();
 }
 
