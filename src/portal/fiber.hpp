@@ -76,6 +76,7 @@ class Fiber {
   Thread* thread() const { return thread_; }
   // Whether the thread state of this suspended fiber has ended, so that nothing can resume it.
   bool stranded() const;
+  bool is_unfinished() const { return link_ != nullptr; }
   void set_thread(Thread* thread, const PyThreadState* state) {
     thread_ = thread;
     thread_state_id_ = state->id;
@@ -135,10 +136,11 @@ class Fiber {
   bool ended_ = false;
   Backend backend_;
 
-  // While suspended: the thread that has to resume it, and its place in that thread's list.
+  // The thread that has to resume it, and its place in that thread's list; of a step that has been
+  // suspended and has not ended.
   Thread* thread_ = nullptr;
   std::uint64_t thread_state_id_ = 0;
-  std::atomic<Fiber*> next_suspended_ = nullptr;
+  std::atomic<Fiber*> next_unfinished_ = nullptr;
   std::atomic<Fiber*>* link_ = nullptr;  // what points at this fiber in the list
 };
 

@@ -160,13 +160,12 @@ bool is_retired(ModuleState& state, const Fiber& fiber) {
 
 // Takes back a fiber whose step has ended.
 void give_fiber(Portal* self, Thread& thread, const PyThreadState* thread_state, Fiber* fiber) {
-  ModuleState& state = *self->state;
-  const bool keeps = self->phase != Portal::Phase::finished &&
-                     (self->backend == Backend::greenlet || state.environment.greenlet_loaded());
-  if (keeps) {
+  const bool has_greenlets =
+      self->backend == Backend::greenlet || self->state->environment.greenlet_loaded();
+  if (has_greenlets && self->phase != Portal::Phase::finished) {
     fiber->set_thread(&thread, thread_state);
     self->kept = fiber;
-  } else if (!is_retired(state, *fiber)) {
+  } else if (!has_greenlets || !is_retired(*self->state, *fiber)) {
     thread.give_idle(fiber);
   }
 }
@@ -185,6 +184,10 @@ void close_adopted(Thread& thread) {
 }  // namespace
 
 PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
+  // A suspended portal keeps its backend, so this does not wait for the fiber itself.
+  if (self->fiber != nullptr && self->backend == Backend::native) {
+    static_cast<StackFiber*>(self->fiber)->prefetch();
+  }
   // The caller's reference may go away during the step: a task drops its coroutine when it ends.
   Ref keep = Ref::borrow(reinterpret_cast<PyObject*>(self));
   PyThreadState* const thread_state = PyThreadState_Get();
@@ -216,8 +219,8 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
       refuse_place();
       return fail(result);
     }
+    self->phase = Portal::Phase::running;
     self->fiber = nullptr;
-    Thread::remove_suspended(fiber);
     if (step.kind == Step::Kind::send) {
       fiber->set_message(Py_NewRef(step.argument), nullptr);
     } else {
@@ -239,7 +242,6 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
     fiber->set_job(job, self, step.argument);
   }
 
-  self->phase = Portal::Phase::running;
   self->started = true;
   state.environment.capture(self->environment, self->framework);
   self->environment.any_greenlet = fiber->backend() == Backend::greenlet;
@@ -247,10 +249,11 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
   if (!ended) {
     self->phase = Portal::Phase::idle;
     self->fiber = fiber;
-    thread.add_suspended(fiber, thread_state);
+    if (!fiber->is_unfinished()) thread.add_unfinished(fiber, thread_state);
     *result = fiber->trap();
     return PYGEN_NEXT;
   }
+  if (fiber->is_unfinished()) Thread::remove_unfinished(fiber);
   const PySendResult outcome = fiber->job_result(result);
   // A coroutine may refuse a step and live on: it was already executing, or not started and sent a
   // value.
@@ -325,15 +328,14 @@ void finalize_portal(PyObject* object) {
   // A coroutine that others hold as well is theirs to finish.
   if (fiber == nullptr && Py_REFCNT(self->target) > 1) return;
   RaisedScope raised;
-  if (fiber != nullptr && !fiber->belongs_to(Thread::of_this_thread(), PyThreadState_Get())) {
-    PyErr_Clear();
+  Thread* const thread = Thread::of_this_thread();
+  if (thread == nullptr) PyErr_Clear();
+  if (fiber != nullptr && !fiber->belongs_to(thread, PyThreadState_Get())) {
     // Only its own thread can unwind it; without one it stays as it is, for good.
     if (!fiber->stranded()) fiber->thread()->adopt(object);
     return;
   }
   if (interpreter::is_finalizing()) return;
-  Thread* const thread = Thread::of_this_thread();
-  if (thread == nullptr) PyErr_Clear();
   if (thread != nullptr && is_out_of_place(self->backend, *thread)) {
     thread->adopt(object);
     return;

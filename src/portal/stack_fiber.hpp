@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "core/context.hpp"
+#include "core/memory.hpp"
 #include "core/stack_pool.hpp"
 #include "interpreter/stack_state.hpp"
 #include "portal/fiber.hpp"
@@ -28,6 +29,13 @@ class StackFiber : public Fiber, public core::PooledStack, private core::Context
   // Gives back the memory of an idle fiber that has gone deep, all but what is used again at once.
   void trim() {
     if (went_deep()) discard_depths();
+  }
+
+  // Has the processor load what the next switch to a shallow step needs. Where a thousand portals
+  // take turns, none of that is in its caches, and the step would wait for one line after another.
+  void prefetch() const {
+    constexpr std::size_t below = 960, size = 1536;
+    core::prefetch_memory(reinterpret_cast<const std::byte*>(this) - below, size);
   }
 
   // How many stacks there are in the process, idle ones included.

@@ -11,7 +11,7 @@ namespace {
 constexpr char watch_name[] = "switchback.Thread";
 }
 
-thread_local Thread* Thread::this_thread_ = nullptr;
+constinit thread_local Thread* Thread::this_thread_ = nullptr;
 
 // Frees the stacks of a thread when it ends; at_state_end() has been there before. A fiber that is
 // still suspended then is leaked, with the objects that its C frames refer to: nothing may ever run
@@ -26,7 +26,7 @@ struct Thread::AtThreadExit {
     this_thread_ = nullptr;
     thread->alive_.store(false, std::memory_order_release);
     // Others change the rest only while there is something suspended: it is looked at afterwards.
-    const bool referred_to = thread->suspended_.load(std::memory_order_acquire) != nullptr ||
+    const bool referred_to = thread->unfinished_.load(std::memory_order_acquire) != nullptr ||
                              thread->has_adopted() || thread->has_abandoned_ ||
                              thread->native_ != nullptr || thread->running_greenlets_ != nullptr;
     if (!referred_to) delete thread;
@@ -75,7 +75,7 @@ void Thread::at_state_end(PyObject* watch) {
   RaisedScope raised;
   interpreter::EndingState ending(state);
   close_suspended_portals();
-  for (Fiber* fiber = thread.suspended_; fiber != nullptr; fiber = fiber->next_suspended_) {
+  for (Fiber* fiber = thread.unfinished_; fiber != nullptr; fiber = fiber->next_unfinished_) {
     if (fiber->belongs_to(&thread, state)) fiber->thread_state_id_ = 0;
   }
   while (thread.idle_greenlets_ != nullptr) {
@@ -88,8 +88,9 @@ void Thread::at_state_end(PyObject* watch) {
 PyObject* Thread::suspended_portals(const PyThreadState* state) const {
   PyObject* portals = PyList_New(0);
   if (portals == nullptr) return nullptr;
-  for (const Fiber* fiber = suspended_; fiber != nullptr; fiber = fiber->next_suspended_) {
-    if (!fiber->belongs_to(this, state)) continue;
+  for (const Fiber* fiber = unfinished_; fiber != nullptr; fiber = fiber->next_unfinished_) {
+    const bool is_suspended = fiber->portal_->fiber == fiber;
+    if (!is_suspended || !fiber->belongs_to(this, state)) continue;
     if (PyList_Append(portals, reinterpret_cast<PyObject*>(fiber->portal_)) < 0) {
       Py_DECREF(portals);
       return nullptr;
@@ -109,8 +110,11 @@ GreenletFiber* Thread::take_idle_greenlet(const GreenletApi& api) {
 void Thread::give_idle(Fiber* fiber) {
   if (fiber->backend() == Backend::native) {
     auto* stack = static_cast<StackFiber*>(fiber);
-    stack->trim();
-    if (!idle_stacks_.give(stack)) StackFiber::destroy(stack);
+    if (idle_stacks_.give(stack)) {
+      stack->trim();
+    } else {
+      StackFiber::destroy(stack);
+    }
     return;
   }
   auto* greenlet = static_cast<GreenletFiber*>(fiber);

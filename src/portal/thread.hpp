@@ -49,26 +49,28 @@ class Thread {
   // Takes a fiber back whose step has ended. May run Python code, for a greenlet that is dropped.
   void give_idle(Fiber* fiber);
 
-  void add_suspended(Fiber* fiber, const PyThreadState* state) {
+  // Notes the fibers of steps that have been suspended, until they end: not at each switch, which
+  // would write to the stacks of two others.
+  void add_unfinished(Fiber* fiber, const PyThreadState* state) {
     fiber->set_thread(this, state);
-    Fiber* const next = suspended_.load(std::memory_order_relaxed);
-    fiber->next_suspended_.store(next, std::memory_order_relaxed);
-    if (next != nullptr) next->link_ = &fiber->next_suspended_;
-    suspended_.store(fiber, std::memory_order_relaxed);
-    fiber->link_ = &suspended_;
+    Fiber* const next = unfinished_.load(std::memory_order_relaxed);
+    fiber->next_unfinished_.store(next, std::memory_order_relaxed);
+    if (next != nullptr) next->link_ = &fiber->next_unfinished_;
+    unfinished_.store(fiber, std::memory_order_relaxed);
+    fiber->link_ = &unfinished_;
   }
-  static void remove_suspended(Fiber* fiber) {
-    Fiber* const next = fiber->next_suspended_.load(std::memory_order_relaxed);
+  static void remove_unfinished(Fiber* fiber) {
+    Fiber* const next = fiber->next_unfinished_.load(std::memory_order_relaxed);
     if (next != nullptr) next->link_ = fiber->link_;
     // A thread that finds its list empty as it ends has to see what was written before.
     std::exchange(fiber->link_, nullptr)->store(next, std::memory_order_release);
-    fiber->next_suspended_.store(nullptr, std::memory_order_relaxed);
+    fiber->next_unfinished_.store(nullptr, std::memory_order_relaxed);
   }
   // Leaves a suspended fiber as it is for good, with all that its frames refer to. May be called in
   // any thread, even while the fiber's own one ends.
   static void abandon(Fiber* fiber) {
     fiber->thread_->has_abandoned_ = true;
-    remove_suspended(fiber);
+    remove_unfinished(fiber);
     fiber->portal_ = nullptr;
   }
   // The portals that are suspended in this thread and in `state`, as a new list; nullptr with
@@ -101,15 +103,15 @@ class Thread {
   // Beyond this number, stacks go back to the system when their step ends.
   static constexpr std::size_t most_idle = 1024;
 
-  static thread_local Thread* this_thread_;
+  static constinit thread_local Thread* this_thread_;
   const unsigned long identifier_ = PyThread_get_thread_ident();
   core::ExceptionGlobals& exceptions_ = core::ExceptionGlobals::of_this_thread();
   Fiber* native_ = nullptr;                     // the innermost native fiber that runs
   GreenletFiber* running_greenlets_ = nullptr;  // a list, the latest first
   GreenletFiber* idle_greenlets_ = nullptr;     // a list
   core::StackPool idle_stacks_{most_idle};
-  std::atomic<Fiber*> suspended_ = nullptr;  // a list
-  PyObject* adopted_ = nullptr;              // a list object, or nullptr
+  std::atomic<Fiber*> unfinished_ = nullptr;  // a list
+  PyObject* adopted_ = nullptr;               // a list object, or nullptr
   bool has_abandoned_ = false;
   std::uint64_t watched_state_ = 0;  // the id of the thread state used last; no state has 0
   std::atomic<bool> alive_{true};
