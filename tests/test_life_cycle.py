@@ -744,28 +744,33 @@ def test_a_loop_made_in_one_thread_runs_in_another(asyncio_library):
 def test_a_loop_with_suspended_portals_that_moves_to_another_thread(asyncio_library):
     log = []
 
-    def sync():
+    def sync(gate):
         try:
-            await_(asyncio.sleep(0.01))
+            await_(gate)
         finally:
             log.append(threading.get_ident())
 
-    async def main():
+    async def main(gate):
         await ensure_portal()
-        sync()
+        sync(gate)
 
     async def turn():
         await asyncio.sleep(0.001)
 
+    def run(gate, task):
+        gate.set_result(None)
+        loop.run_until_complete(task)
+
     loop = asyncio_library._new_event_loop()
     try:
-        tasks = [loop.create_task(main()) for _ in range(3)]
+        gates = [loop.create_future() for _ in range(3)]
+        tasks = [loop.create_task(main(gate)) for gate in gates]
         loop.run_until_complete(turn())
-        for task in tasks:
+        for gate, task in zip(gates, tasks, strict=True):
             with pytest.raises(
                 RuntimeError, match=r"in thread 'MainThread', and can only be resumed there"
             ):
-                in_thread(loop.run_until_complete, task)
+                in_thread(run, gate, task)
         assert log == []
         # The tasks have failed, and their portals were dropped: it is for this thread to end them.
         assert loop.run_until_complete(with_portal_run_sync(int)) == 0
