@@ -5,16 +5,11 @@ Plain await cannot cross a C call, so there is nothing to compare those rows wit
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from depth_portal import DEPTHS, PYTHON
+from rows import Checkpoint, Clock, Row
 
-Row = Callable[[int], Awaitable[float]]
 
-
-def make_rows(
-    checkpoint: Callable[[], Awaitable[object]], clock: Callable[[], float]
-) -> dict[str, Row]:
+def make_rows(checkpoint: Checkpoint, clock: Clock) -> dict[str, Row]:
     async def busy(count: int) -> float:
         begin = clock()
         for _ in range(count):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
-Row = Callable[[int], Awaitable[float]]
+from rows import Checkpoint, Clock, Row
 
 DEPTHS = (0, 10, 50, 100, 200, 500, 1000)
 C = "under {} C calls"
@@ -17,9 +17,7 @@ PYTHON = "under {} Python calls"
 sys.setrecursionlimit(10_000)
 
 
-def make_rows(
-    library: Any, checkpoint: Callable[[], Awaitable[object]], clock: Callable[[], float]
-) -> dict[str, Row]:
+def make_rows(library: Any, checkpoint: Checkpoint, clock: Clock) -> dict[str, Row]:
     await_ = library.await_
 
     def busy(count: int) -> float:

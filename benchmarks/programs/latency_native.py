@@ -5,14 +5,10 @@ Every sync function of `rows_portal` is an async function here, and every `await
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
-Row = Callable[[int], Awaitable[float]]
+from rows import Checkpoint, Clock, Row
 
 
-def make_rows(
-    checkpoint: Callable[[], Awaitable[object]], clock: Callable[[], float]
-) -> dict[str, Row]:
+def make_rows(checkpoint: Checkpoint, clock: Clock) -> dict[str, Row]:
     """The rows by label; each is called with a number of operations and returns seconds."""
 
     async def busy(count: int) -> float:

@@ -10,12 +10,10 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-Row = Callable[[int], Awaitable[float]]
+from rows import Checkpoint, Clock, Row
 
 
-def make_rows(
-    library: Any, checkpoint: Callable[[], Awaitable[object]], clock: Callable[[], float]
-) -> dict[str, Row]:
+def make_rows(library: Any, checkpoint: Checkpoint, clock: Clock) -> dict[str, Row]:
     """The rows by label; each is called with a number of operations and returns seconds."""
     await_ = library.await_
     ensure_portal = library.ensure_portal

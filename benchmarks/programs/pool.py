@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 
 import memory
-from suspended import Crowd, let_finish, suspend_all
+from suspended import Crowd, let_finish, print_measured, suspend_all
 
 
 async def measure(contender: str, count: int) -> list[dict[str, object]]:
@@ -40,13 +38,5 @@ async def measure(contender: str, count: int) -> list[dict[str, object]]:
     return moments
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("contender", choices=("native", "switchback", "greenback"))
-    parser.add_argument("count", type=int)
-    arguments = parser.parse_args()
-    print(json.dumps(asyncio.run(measure(arguments.contender, arguments.count))))
-
-
 if __name__ == "__main__":
-    main()
+    print_measured(__doc__, measure)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import memory
+from rows import CONTENDERS
 
 Start = Callable[[], Coroutine[Any, Any, None]]
 
@@ -115,13 +116,16 @@ async def measure(contender: str, count: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("contender", choices=("native", "switchback", "greenback"))
+def print_measured(
+    description: str | None, measure: Callable[[str, int], Coroutine[Any, Any, object]]
+) -> None:
+    """Run `measure` as the command line says, and print what it returns as JSON."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("contender", choices=CONTENDERS)
     parser.add_argument("count", type=int)
     arguments = parser.parse_args()
     print(json.dumps(asyncio.run(measure(arguments.contender, arguments.count))))
 
 
 if __name__ == "__main__":
-    main()
+    print_measured(__doc__, measure)
