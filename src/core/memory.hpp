@@ -36,6 +36,7 @@ inline void prefetch_memory([[maybe_unused]] const std::byte* low,
                             [[maybe_unused]] std::size_t size) noexcept {
 #ifndef _MSC_VER
   constexpr std::size_t cache_line = 64;
+#pragma GCC unroll 32
   for (std::size_t i = 0; i < size; i += cache_line) __builtin_prefetch(low + i);
 #endif
 }
