@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <bit>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
@@ -61,11 +62,20 @@ GuardResult protect(std::byte* low, std::size_t size) {
 
 // Where to look for room first. greenlet saves what lies between the place where it is called and
 // the greenlet that it is to resume; where the latter has its place on a stack of ours, that is
-// nothing as long as all of the threads' own stacks lie above. The system places those near the
-// upper end.
+// nothing as long as all of the threads' own stacks lie above. The first thread's lies near the
+// upper end (in QEMU's emulation at the lower end of what mmap() gives), the others' come from
+// mmap().
 void* place_below_the_threads([[maybe_unused]] std::size_t size) {
-#if defined(__linux__) && defined(__x86_64__) && !defined(SWITCHBACK_TSAN)
-  constexpr std::uintptr_t low = std::uintptr_t{1} << 45;  // to twice that, of 2^47
+#if defined(__linux__) && defined(__LP64__) && !defined(SWITCHBACK_TSAN)
+  // To twice that. The mappings lie higher, wherever the kernel begins: that hangs on the
+  // processor, on how many bits the kernel uses and on the limit of the first stack.
+  static const std::uintptr_t low = [] {
+    void* usual = mmap(nullptr, page_size(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (usual == MAP_FAILED) return std::uintptr_t{0};
+    munmap(usual, page_size());
+    return std::bit_floor(reinterpret_cast<std::uintptr_t>(usual)) / 2;
+  }();
+  if (low == 0) return nullptr;
   // Somewhere in the first half, as addresses should not be known beforehand.
   static std::atomic<std::uintptr_t> next{[] {
     std::uintptr_t random = 0;

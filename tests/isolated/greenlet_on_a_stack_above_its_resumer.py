@@ -1,12 +1,15 @@
 """A greenlet that a portal has started is resumed from a stack that lies below the portal's.
 
 greenlet takes a thread's stack for one piece. It saves what lies between the resumer and the end of
-the greenlet's own part, which is all that is mapped, or not, between the two stacks.
+the greenlet's own part, which is all that is mapped, or not, between the two stacks. Where mappings
+go, the kernel decides by the limit of the first thread's stack, so that it runs with two of them.
 """
 
 import asyncio
 import importlib.util
 import mmap
+import os
+import resource
 import sys
 import threading
 
@@ -46,3 +49,8 @@ thread = threading.Thread(target=run)
 thread.start()
 thread.join()
 assert results == ["result"]
+
+most = resource.getrlimit(resource.RLIMIT_STACK)[1]
+if sys.argv[1:] != ["unlimited"] and most == resource.RLIM_INFINITY:
+    resource.setrlimit(resource.RLIMIT_STACK, (most, most))
+    os.execv(sys.executable, [*sys.orig_argv, "unlimited"])
