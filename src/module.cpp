@@ -227,9 +227,9 @@ int exec(PyObject* module) {
     return -1;
   }
   if (core::has_shadow_stack()) {
-    PyErr_SetString(PyExc_ImportError,
-                    "switchback cannot switch stacks in a process with shadow stacks (CET): start "
-                    "Python with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off in the environment");
+    PyErr_Format(PyExc_ImportError,
+                 "switchback cannot switch stacks in a process with shadow stacks (CET): %s",
+                 core::shadow_stack_remedy);
     return -1;
   }
   ModuleState& state = *::new (PyModule_GetState(module)) ModuleState();

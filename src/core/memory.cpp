@@ -102,8 +102,7 @@ std::byte* reserve_memory(std::size_t size, std::size_t alignment, std::size_t r
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
   if (mapped == MAP_FAILED) return nullptr;
   auto* const start = static_cast<std::byte*>(mapped);
-  const std::size_t above = (reinterpret_cast<std::uintptr_t>(start) - remainder) % alignment;
-  const std::size_t before = above == 0 ? 0 : alignment - above;
+  const std::size_t before = distance_to_place(start, alignment, remainder);
   std::byte* const low = start + before;
   if (before != 0) munmap(start, before);
   if (before != slack) munmap(low + size, slack - before);
@@ -147,11 +146,11 @@ std::size_t most_mappings() noexcept {
 }
 
 void discard_memory(std::byte* low, std::size_t size) noexcept {
-#ifdef __APPLE__
-  // Only a new mapping is zero there.
-  (void)mmap(low, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-#else
+#ifdef __linux__
   (void)madvise(low, size, MADV_DONTNEED);
+#else
+  // Elsewhere, only a new mapping is zero.
+  (void)mmap(low, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 #endif
 }
 
@@ -167,5 +166,8 @@ bool has_shadow_stack() noexcept {
   return false;
 #endif
 }
+
+const char* const shadow_stack_remedy =
+    "start Python with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off in the environment";
 
 }  // namespace switchback::core

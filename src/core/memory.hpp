@@ -2,10 +2,17 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace switchback::core {
 
 std::size_t page_size() noexcept;
+
+// How far above `start` the first place is that lies `remainder` above a multiple of `alignment`.
+inline std::size_t distance_to_place(const std::byte* start, std::size_t alignment,
+                                     std::size_t remainder) noexcept {
+  return (remainder - reinterpret_cast<std::uintptr_t>(start)) & (alignment - 1);
+}
 
 // Reserves address space, at `remainder` above a multiple of `alignment` (a power of two, in whole
 // pages). It can be read and written, and is zero; a page costs nothing until it is first touched.
@@ -49,5 +56,8 @@ void at_fork(void (*before)(), void (*after)()) noexcept;
 // of every return. switch_stacks() does not switch it, so that the next return would end the
 // process.
 bool has_shadow_stack() noexcept;
+
+// How to do without one, for an error message.
+extern const char* const shadow_stack_remedy;
 
 }  // namespace switchback::core

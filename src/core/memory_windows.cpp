@@ -1,11 +1,10 @@
 // Memory from VirtualAlloc(), for Windows. Compiled, and not tested yet.
+#include "core/memory.hpp"
+
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 
-#include <cstdint>
-#include <limits>
-
-#include "core/memory.hpp"
+#include "core/lock.hpp"
 
 namespace switchback::core {
 
@@ -26,8 +25,7 @@ std::byte* reserve_memory(std::size_t size, std::size_t alignment, std::size_t r
     if (hole == nullptr) return nullptr;
     VirtualFree(hole, 0, MEM_RELEASE);
     auto* const start = static_cast<std::byte*>(hole);
-    const std::size_t above = (reinterpret_cast<std::uintptr_t>(start) - remainder) % alignment;
-    std::byte* const low = start + (above == 0 ? 0 : alignment - above);
+    std::byte* const low = start + distance_to_place(start, alignment, remainder);
     if (VirtualAlloc(low, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE) != nullptr) return low;
   }
   return nullptr;
@@ -42,7 +40,7 @@ GuardResult install_guard(std::byte* low, std::size_t size) noexcept {
                                                    : GuardResult::no_memory;
 }
 
-std::size_t most_mappings() noexcept { return std::numeric_limits<std::size_t>::max(); }
+std::size_t most_mappings() noexcept { return SIZE_MAX; }
 
 void discard_memory(std::byte* low, std::size_t size) noexcept {
   VirtualFree(low, size, MEM_DECOMMIT);
@@ -50,5 +48,25 @@ void discard_memory(std::byte* low, std::size_t size) noexcept {
 }
 
 void at_fork(void (*)(), void (*)()) noexcept {}
+
+// A program's image says whether it is made for them (/CETCOMPAT), and an administrator may
+// overrule that. In the usual mode, a return that does not match is let pass in modules that are
+// not made for them; but which module returns first, and what all the others are made for, is not
+// ours to know.
+bool has_shadow_stack() noexcept {
+  PROCESS_MITIGATION_USER_SHADOW_STACK_POLICY policy{};
+  return GetProcessMitigationPolicy(GetCurrentProcess(), ProcessUserShadowStackPolicy, &policy,
+                                    sizeof(policy)) != 0 &&
+         policy.EnableUserShadowStack != 0;
+}
+
+const char* const shadow_stack_remedy =
+    "switch hardware-enforced stack protection off for the program in Windows Security, under "
+    "exploit protection";
+
+static_assert(sizeof(void*) == sizeof(SRWLOCK) && alignof(void*) == alignof(SRWLOCK));
+
+void Lock::lock() noexcept { AcquireSRWLockExclusive(reinterpret_cast<SRWLOCK*>(&state_)); }
+void Lock::unlock() noexcept { ReleaseSRWLockExclusive(reinterpret_cast<SRWLOCK*>(&state_)); }
 
 }  // namespace switchback::core

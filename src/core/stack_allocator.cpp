@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
+#include <mutex>
 #include <new>
 
 #include "core/memory.hpp"

@@ -3,8 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 
+#include "core/lock.hpp"
 #include "core/stack.hpp"
 
 namespace switchback::core {
@@ -49,7 +49,7 @@ class StackAllocator {
   void unlink(Slab* slab) noexcept;
 
   const std::size_t stack_size_;
-  mutable std::mutex mutex_;
+  mutable Lock mutex_;
   Slab* available_ = nullptr;  // a list of the slabs in which a stack is free
   std::size_t live_ = 0;
 };

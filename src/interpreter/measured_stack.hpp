@@ -4,7 +4,8 @@
 #include "interpreter/base_frame.hpp"
 #include "interpreter/common.hpp"
 
-// Not in CPython 3.14.0, which may load an extension that was built for a later 3.14.
+// Not in CPython 3.14.0, which may load an extension that was built for a later 3.14; but not on
+// Windows, which knows no weak imports.
 #pragma weak PyUnstable_ThreadState_SetStackProtection
 #pragma weak PyUnstable_ThreadState_ResetStackProtection
 
