@@ -52,6 +52,21 @@ debug_build() {
   cp "$build"/_engine*.so "$build/site/switchback/"
 }
 
+# The greenlet of the other build, built for a debug build: one that is not would not count the
+# references that it takes and gives back itself. Without its assertions: one looks at the greenlet
+# that a call has switched to when the call returns, by when it may be gone. Prints its directory.
+debug_greenlet() {
+  local minor=$1 debug=$2 pip=(".venvs/$1/bin/python" -m pip --disable-pip-version-check) greenlet
+  greenlet=$("${pip[@]}" freeze | grep '^greenlet==') || return
+  local target=$PWD/build/leak-$minor/$greenlet
+  if [[ ! -e $target ]]; then
+    CPPFLAGS=-DNDEBUG PYTHONWARNINGS=ignore "${pip[@]}" --quiet --no-cache-dir --python "$debug" \
+      install --no-deps --no-binary greenlet --target "$target.new" "$greenlet" >&2 || return
+    mv "$target.new" "$target" || return
+  fi
+  echo "$target"
+}
+
 selected=${MINOR:-$(ready_minors)}
 if is_quick; then selected=${MINOR:-$(main_minor)}; fi
 for minor in $selected; do
@@ -64,8 +79,9 @@ for minor in $selected; do
   fi
   say "debug build of Python $minor"
   debug_build "$minor" "$debug"
-  # The packages are those of the other build, whose extensions a debug build can load.
+  greenlet=$(debug_greenlet "$minor" "$debug")
+  # The other packages are those of the other build, whose extensions a debug build can load.
   packages=$(".venvs/$minor/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-  look_for_leaks "$minor debug" "$debug" "$PWD/build/leak-$minor/site:$packages"
+  look_for_leaks "$minor debug" "$debug" "$PWD/build/leak-$minor/site:$greenlet:$packages"
 done
 print_summary 'leaks'

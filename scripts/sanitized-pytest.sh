@@ -45,13 +45,14 @@ mkdir -p build/log
 rm -f "$reports".*
 # Tests of guards expect the signal itself. The interpreter does not free everything at exit, nor
 # waits for threads: scripts/leak.sh looks for leaks. ThreadSanitizer takes each stack for a thread, so
-# that a recursive lock that a library takes on two of them would be a mistake; races are looked for.
+# that a recursive lock that a library takes on two of them would be a mistake, or still be locked
+# when it is destroyed; races are looked for.
 options=log_path=$reports:handle_segv=0:handle_sigbus=0
 status=0
 env LD_PRELOAD="$(IFS=:; echo "${preload[*]}")" SWITCHBACK_SANITIZER="$kind" \
   PYTHONMALLOC=malloc PYTHONSAFEPATH=1 PYTHONPATH="$site" \
   ASAN_OPTIONS="$options:detect_leaks=0" UBSAN_OPTIONS="$options:print_stacktrace=1" \
-  TSAN_OPTIONS="$options:report_thread_leaks=0:report_mutex_bugs=0" \
+  TSAN_OPTIONS="$options:report_thread_leaks=0:report_mutex_bugs=0:report_destroy_locked=0" \
   "$python" -m pytest -p no:cacheprovider -o timeout=600 "$@" || status=$?
 
 # AddressSanitizer also notes, as no error, that a greenlet has left a stack without its knowledge.

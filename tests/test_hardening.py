@@ -144,7 +144,8 @@ def test_a_process_with_shadow_stacks_is_refused_at_import(compile_c):
         """,
         "-ldl",
     )
-    preloaded = os.pathsep.join(filter(None, [str(library), os.environ.get("LD_PRELOAD")]))
+    # A sanitizer's library has to come first.
+    preloaded = os.pathsep.join(filter(None, [os.environ.get("LD_PRELOAD"), str(library)]))
     child = subprocess.run(
         [sys.executable, "-c", "import switchback"],
         env={**os.environ, "LD_PRELOAD": preloaded},

@@ -442,7 +442,15 @@ def test_a_dropped_task_is_collected_with_its_portal(asyncio_library, caplog):
     assert log == ["finally"]
 
 
-def test_keyboard_interrupt_while_suspended():
+@pytest.fixture
+def interruptible():
+    """Has Ctrl-C raise, which a process that a shell has put into the background ignores."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
+def test_keyboard_interrupt_while_suspended(interruptible):
     log = []
 
     def sync():
@@ -465,7 +473,7 @@ def test_keyboard_interrupt_while_suspended():
     assert log == ["cancelled", "finally"]
 
 
-def test_keyboard_interrupt_while_suspended_under_trio(trio_library):
+def test_keyboard_interrupt_while_suspended_under_trio(interruptible, trio_library):
     import trio
 
     log = []

@@ -21,12 +21,14 @@ import itertools
 import json
 import logging
 import operator
+import pathlib
 import pickle
 import re
 import signal
 import sqlite3
 import string
 import sys
+import tempfile
 import threading
 import types
 import unittest.mock
@@ -1245,19 +1247,22 @@ def test_an_error_in_a_finalizer_that_waited_is_reported_and_the_portal_goes_on(
 
 
 @pytest.fixture
-def modules(tmp_path, monkeypatch):
+def modules(monkeypatch):
     """Makes modules out of their source; they are forgotten when the test ends."""
-    monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
+    # Not `tmp_path`: pytest notes each of its uses until the session ends, which tests/leak counts.
+    with tempfile.TemporaryDirectory() as directory:
+        monkeypatch.syspath_prepend(directory)
 
-    def make(name, source):
-        (tmp_path / f"{name}.py").write_text(source)
-        importlib.invalidate_caches()
+        def make(name, source):
+            (pathlib.Path(directory) / f"{name}.py").write_text(source)
+            importlib.invalidate_caches()
 
-    yield make
+        yield make
     for name in set(sys.modules) - before:
         if name.startswith("waiting_module"):
             del sys.modules[name]
+    sys.path_importer_cache.pop(directory, None)
 
 
 def test_a_module_may_await_while_it_is_imported(library, modules, monkeypatch):

@@ -9,6 +9,7 @@ import inspect
 import io
 import pstats
 import sys
+import tempfile
 import traceback
 import tracemalloc
 import types
@@ -403,20 +404,20 @@ def test_tracebacks_print_inside_a_portal(library):
     assert "test_tracebacks_print_inside_a_portal" in text
 
 
-def test_faulthandler_dumps_a_portals_stack(library, tmp_path):
-    path = tmp_path / "dump"
-
+def test_faulthandler_dumps_a_portals_stack(library):
     def sync():
         await_(library.checkpoint())
-        with path.open("w") as file:
+        # Not in `tmp_path`: pytest keeps note of its uses, which tests/leak would take for a leak.
+        with tempfile.TemporaryFile("w+") as file:
             faulthandler.dump_traceback(file=file, all_threads=True)
+            file.seek(0)
+            return file.read()
 
     async def main():
         await ensure_portal()
-        sync()
+        return sync()
 
-    library.run(main)
-    text = path.read_text()
+    text = library.run(main)
     assert "in sync" in text and "in main" in text
     assert "test_faulthandler_dumps_a_portals_stack" in text
 
@@ -501,6 +502,12 @@ def test_pdb_steps_across_await(asyncio_library):
         assert asyncio_library.run(main) == (3, "of main")
     finally:
         sys.settrace(before)
+        # pdb stays the tracer of a frame above, which would keep it and all that it has stopped in.
+        frame = sys._getframe()
+        while frame is not None:
+            if isinstance(getattr(frame.f_trace, "__self__", None), pdb.Pdb):
+                frame.f_trace = None
+            frame = frame.f_back
     assert "second = await_(asyncio.sleep(0, 2))" in output.getvalue()
     assert "--Return--" in output.getvalue()
     assert "'of main'" in output.getvalue()

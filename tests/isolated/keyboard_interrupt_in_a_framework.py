@@ -25,6 +25,8 @@ def sync():
         await_(trap())
 
 
+# A process that a shell has put into the background ignores the signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 calls = []
 _engine.add_framework(current_task)
 portal = _engine.open_call_portal(sync, ())

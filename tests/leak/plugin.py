@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import sys
 
 import pytest
 from _pytest.runner import runtestprotocol
+
+# As in tests/conftest.py, which is imported later than this.
+os.environ.setdefault("SWITCHBACK_BACKEND", "native")
 
 from switchback import _engine
 
@@ -22,10 +26,13 @@ TOLERANCE = {"objects": 0, "references": 5, "portals": 0, "stacks": 0}
 
 _REFUSES = "code that refuses to close is left suspended, with its stack"
 
-#: The end of a test's id -> why it leaves something behind. It is not repeated.
+#: The end of a test's id, less its parameters -> why it leaves something behind. It is not run.
 LEAVES = {
     "::test_dropping_a_portal_that_never_gives_in_does_not_hang": _REFUSES,
     "::test_a_thread_that_ends_with_portals_that_refuse_to_close": _REFUSES,
+    "::test_a_task_that_only_its_own_stack_refers_to_is_collected": (
+        "is expected to fail, that is to leave the task with its portal"
+    ),
 }
 
 
@@ -64,8 +71,10 @@ def growth(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
     return {name: count for name, count in grown.items() if count > TOLERANCE[name]}
 
 
-def forget_tracebacks(item: pytest.Item) -> None:
-    """Empty the exceptions that a test has for parameters: each time raised, they get longer."""
+def forget_run(item: pytest.Item) -> None:
+    """Drop what pytest and the test itself keep of a run, which gets longer with each."""
+    item._report_sections.clear()  # what it has logged and printed
+    # The tracebacks of exceptions that are parameters.
     parameters = list(getattr(getattr(item, "callspec", None), "params", {}).values())
     while parameters:
         parameter = parameters.pop()
@@ -86,10 +95,11 @@ class LeakCheck:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
             for end, reason in LEAVES.items():
-                if item.nodeid.endswith(end):
+                if item.nodeid.partition("[")[0].endswith(end):
                     item.add_marker(pytest.mark.skip(reason=reason))
         if hasattr(sys, "gettotalrefcount"):
-            # Extensions that are not built for it count no references, on one side only.
+            # An extension that is not built for it does not count the references that it takes and
+            # gives back itself. That of greenlet is: see scripts/leak.sh.
             items[:] = [item for item in items if "uvloop" not in item.name]
 
     def pytest_collection_finish(self) -> None:
@@ -124,7 +134,7 @@ class LeakCheck:
             reports = runtestprotocol(item, nextitem=item.parent, log=False)
             if not all(report.passed for report in reports):
                 return reports, {}
-            forget_tracebacks(item)
+            forget_run(item)
             after = measure()
             if run >= self._runs - 1:
                 assert before is not None
