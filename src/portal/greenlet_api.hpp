@@ -18,13 +18,19 @@ class GreenletApi {
   }
   bool loaded() const { return table_ != nullptr; }
 
-  // greenlet.greenlet(run), a child of the current one.
+  // greenlet.greenlet(run, main), a child of the thread's main one: each refers to its parent, and
+  // one for portals lives on in the pool, or suspended, after the current one has been dropped.
   Ref make(PyObject* run) const {
-    return Ref::steal(call<PyObject*(PyObject*, PyObject*)>(3)(run, nullptr));
+    Ref main = current();
+    if (!main) return Ref();
+    while (Ref above = parent(main.get())) main = std::move(above);
+    return Ref::steal(call<PyObject*(PyObject*, PyObject*)>(3)(run, main.get()));
   }
   // greenlet.getcurrent()
   Ref current() const { return Ref::steal(call<PyObject*()>(4)()); }
-  // greenlet.switch(), without arguments. What may switch: this does.
+  // greenlet.switch(), without arguments. What may switch: this does. `greenlet` may be gone when
+  // it returns, of which greenlet makes no use after a switch but in an assertion. To own it
+  // meanwhile would keep one that is dropped while a portal of its loop is suspended.
   Ref switch_to(PyObject* greenlet) const {
     return Ref::steal(
         call<PyObject*(PyObject*, PyObject*, PyObject*)>(6)(greenlet, nullptr, nullptr));
