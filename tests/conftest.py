@@ -10,7 +10,6 @@ import dataclasses
 import inspect
 import os
 import re
-import signal
 import sys
 import textwrap
 import traceback
@@ -30,10 +29,6 @@ import switchback
 from switchback import _engine
 
 SANITIZER = os.environ.get("SWITCHBACK_SANITIZER", "")
-
-# A shell has what it starts in the background ignore Ctrl-C, and so Python, and its children.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
