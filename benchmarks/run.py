@@ -153,7 +153,9 @@ def main() -> None:
             if "failed" not in record:
                 suite_of(name).draw(record, arguments.figures)
     print(text)
-    if arguments.check and any(limit.verdict == "MISS" for limit in limits):
+    missed = sum(limit.verdict == "MISS" for limit in limits)
+    print(f"{len(limits) - missed} of {len(limits)} figures were reached")
+    if arguments.check and missed:
         sys.exit("some figures were not reached")
 
 

@@ -2,8 +2,8 @@
 # Runs pytest on both backends, and the torture lane, on the CPythons of Debian sid: in a root
 # directory of its own, made by debootstrap on the first run and kept in the user's cache. By root.
 # Arguments name the minors, "3.14" and "3.15" unless told. SWITCHBACK_NEXT_ROOT is the directory,
-# SWITCHBACK_NEXT_MIRROR the archive that it is made from; SWITCHBACK_NEXT_LANES has one or both of
-# "pytest torture".
+# SWITCHBACK_NEXT_MIRROR the archive that it is made from; SWITCHBACK_NEXT_LANES has one or more of
+# "pytest torture bench", of which the last measures latency and memory.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -30,6 +30,12 @@ test_here() {
     fi
     if [[ $lanes == *torture* ]]; then
       MINOR=$minor record "$minor, torture" '^[0-9]+ s$' scripts/torture.sh
+    fi
+    if [[ $lanes == *bench* ]]; then
+      scripts/build.sh "$minor"
+      # greenback imports greenlet, and Switchback would go over to greenlet with it.
+      SWITCHBACK_BACKEND=native record "$minor, bench" 'figures were reached$' \
+        ".venvs/$minor/bin/python" benchmarks/run.py --output "build/bench/$minor" latency portals
     fi
   done
   print_summary 'make test-next'
