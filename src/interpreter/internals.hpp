@@ -52,6 +52,13 @@ inline bool is_unfinished_coroutine(PyObject* object) {
          reinterpret_cast<PyCoroObject*>(object)->cr_frame_state <= FRAME_EXECUTING;
 }
 
+// Whether `object` is a native coroutine or generator that runs. Its throw() and close() refuse
+// that, but up to 3.12 only after having read its stack at a place where there may be anything.
+inline bool is_executing(PyObject* object) {
+  return (PyCoro_CheckExact(object) || PyGen_CheckExact(object)) &&
+         reinterpret_cast<PyGenObject*>(object)->gi_frame_state == FRAME_EXECUTING;
+}
+
 // While Python code runs in a thread state that is being cleared. C code that it calls may ask for
 // the GIL, and must not take the state for unused when it is done (PyGILState_Release()). What the
 // code leaves in the state has to be dropped after it, as the interpreter has been there.

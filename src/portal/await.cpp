@@ -40,13 +40,24 @@ bool in_portal(ModuleState& state) {
 
 namespace {
 
+// Whether somebody else than the portal has switched to this await_(). Its step may have ended
+// then, and the portal be gone; suspend() refuses to go on.
+bool is_astray(const Fiber& fiber) {
+  return fiber.backend() == Backend::greenlet && Thread::current_fiber() != &fiber;
+}
+
 // The rest of await_() after the first step of `iterator`, whose `outcome` and `result` (stolen)
 // PyIter_Send() has given.
 PyObject* drive(ModuleState& state, Fiber& fiber, PyObject* iterator, PySendResult outcome,
                 PyObject* result) {
+  bool was_astray = false;
   while (outcome == PYGEN_NEXT) {
     Ref trap = Ref::steal(result);
-    if (!state.environment.matches(fiber.portal()->environment)) return refuse(state, iterator);
+    const bool astray = is_astray(fiber);
+    const bool refused =
+        astray ? was_astray : !state.environment.matches(fiber.portal()->environment);
+    if (refused) return refuse(state, iterator);
+    was_astray = astray;
     PyObject* exception;
     Ref value = Ref::steal(fiber.suspend(trap.release(), iterator, &exception));
     if (value) {
@@ -74,6 +85,7 @@ PyObject* await_any(ModuleState& state, Fiber* fiber, PyObject* awaitable) {
 
 PyObject* await_function(PyObject* module, PyObject* awaitable) {
   Fiber* const fiber = Thread::current_fiber();
+  Ref keep = fiber != nullptr ? fiber->keep() : Ref();
   if (fiber == nullptr || !interpreter::is_unstarted_coroutine(awaitable)) {
     return await_any(state_of_module(module), fiber, awaitable);
   }

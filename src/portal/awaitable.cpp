@@ -5,6 +5,18 @@ namespace switchback::portal {
 
 using interpreter::is_generator_coroutine;
 
+namespace {
+
+// What throw() and close() of a coroutine that runs would raise, or false.
+bool refuse_executing(PyObject* iterator) {
+  if (!interpreter::is_executing(iterator)) return false;
+  PyErr_Format(PyExc_ValueError, "%s already executing",
+               PyCoro_CheckExact(iterator) ? "coroutine" : "generator");
+  return true;
+}
+
+}  // namespace
+
 bool check_not_awaited(PyObject* coroutine) {
   Ref awaited = Ref::steal(PyObject_GetAttrString(coroutine, "cr_await"));
   if (!awaited) return false;
@@ -56,6 +68,7 @@ PySendResult send_result(PyObject* returned, PyObject** result) {
 }
 
 bool close_iterator(ModuleState& state, PyObject* iterator) {
+  if (refuse_executing(iterator)) return false;
   bool failed = false;
   Ref close = Ref::steal(interpreter::optional_attribute(iterator, state.name_close, &failed));
   if (!close) {
@@ -70,6 +83,7 @@ bool close_iterator(ModuleState& state, PyObject* iterator) {
 PySendResult throw_into(ModuleState& state, PyObject* iterator, PyObject* exception,
                         PyObject** result) {
   *result = nullptr;
+  if (refuse_executing(iterator)) return PYGEN_ERROR;
   if (PyCoro_CheckExact(iterator) || PyGen_CheckExact(iterator)) {
     return send_result(PyObject_CallMethodOneArg(iterator, state.name_throw, exception), result);
   }

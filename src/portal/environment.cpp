@@ -9,6 +9,16 @@ namespace {
 // An interned string, for look-ups on the hot path; nullptr if there is no memory for it.
 PyObject* interned(const char* text) { return PyUnicode_InternFromString(text); }
 
+// Whether the import of `module` is under way, as the import system itself notes it
+// (_PyModuleSpec_IsInitializing() in Objects/moduleobject.c).
+bool is_being_imported(PyObject* module) {
+  Ref spec = Ref::steal(PyObject_GetAttrString(module, "__spec__"));
+  Ref initializing = spec ? Ref::steal(PyObject_GetAttrString(spec.get(), "_initializing")) : Ref();
+  const int truth = initializing ? PyObject_IsTrue(initializing.get()) : 0;
+  interpreter::clear_error_but_interrupts();
+  return truth > 0;
+}
+
 }  // namespace
 
 void Query::set(Ref function) {
@@ -20,19 +30,21 @@ void Query::set(Ref function) {
   function_ = std::move(function);
 }
 
-// modules_[module_name].attribute, or an empty reference, without an exception; no import takes
-// place. A module that has no such attribute is still being imported, and looked at again.
+// Here, as everywhere that Python code may run, another search may come between.
 Ref EnvironmentSource::attribute_of_loaded(PyObject* module_name, const char* attribute) {
-  PyObject* module =
-      module_name == nullptr ? nullptr : PyDict_GetItemWithError(modules_.get(), module_name);
-  if (module == nullptr || module == Py_None) {
+  Ref modules = Ref::borrow(modules_.get());
+  PyObject* found = module_name == nullptr || !modules
+                        ? nullptr
+                        : PyDict_GetItemWithError(modules.get(), module_name);
+  Ref module = Ref::borrow(found);
+  if (!module || module.get() == Py_None) {
     PyErr_Clear();
     return Ref();
   }
-  Ref value = Ref::steal(PyObject_GetAttrString(module, attribute));
+  Ref value = Ref::steal(PyObject_GetAttrString(module.get(), attribute));
   if (!value) {
-    PyErr_Clear();
-    modules_looked_through_ = -1;
+    interpreter::clear_error_but_interrupts();
+    if (is_being_imported(module.get())) look_again();
   }
   return value;
 }
@@ -48,20 +60,25 @@ void EnvironmentSource::find_frameworks() {
 void EnvironmentSource::find_asyncio() {
   static PyObject* const events = interned("asyncio.events");
   static PyObject* const tasks = interned("asyncio.tasks");
-  asyncio_get_running_loop_.set(attribute_of_loaded(events, "_get_running_loop"));
-  if (!asyncio_get_running_loop_) return;
-  asyncio_current_tasks_ = attribute_of_loaded(
+  Ref get_running_loop = attribute_of_loaded(events, "_get_running_loop");
+  if (!get_running_loop) return;
+  Ref current_tasks = attribute_of_loaded(
       tasks, interpreter::asyncio_current_tasks_is_a_dict ? "_current_tasks" : "current_task");
+  if (!current_tasks || asyncio_current_tasks_) return;
+  asyncio_get_running_loop_.set(std::move(get_running_loop));
+  asyncio_current_tasks_ = std::move(current_tasks);
 }
 
 void EnvironmentSource::find_trio() {
   static PyObject* const run = interned("trio._core._run");
-  trio_run_context_ = attribute_of_loaded(run, "GLOBAL_RUN_CONTEXT");
+  Ref run_context = attribute_of_loaded(run, "GLOBAL_RUN_CONTEXT");
+  if (run_context && !trio_run_context_) trio_run_context_ = std::move(run_context);
 }
 
 void EnvironmentSource::find_greenlet() {
   static PyObject* const name = interned("greenlet");
-  greenlet_getcurrent_.set(attribute_of_loaded(name, "getcurrent"));
+  Ref getcurrent = attribute_of_loaded(name, "getcurrent");
+  if (getcurrent && !greenlet_getcurrent_) greenlet_getcurrent_.set(std::move(getcurrent));
 }
 
 // Reads asyncio's own note of the running loop (PyRunningLoopHolder in Modules/_asynciomodule.c).

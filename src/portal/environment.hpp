@@ -45,6 +45,10 @@ class EnvironmentSource {
   // Once, when the module is made.
   void start() { modules_ = Ref::borrow(PyImport_GetModuleDict()); }
 
+  // Looks once more for frameworks that the program has imported, where sys.modules may have as
+  // many entries as the last time, and others.
+  void look_again() { modules_looked_through_ = -1; }
+
   // Fills in the current task of every framework, `except` (an index, or -1) excepted.
   // Never fails: a framework that raises counts as having no current task.
   void capture(Environment& environment, int except) {
@@ -94,8 +98,8 @@ class EnvironmentSource {
   void clear();
 
  private:
-  // Most programs never import most of the frameworks. An import adds to sys.modules, whatever else
-  // comes and goes.
+  // Most programs never import most of the frameworks, and an import mostly adds to sys.modules.
+  // May run Python code, of a module that is looked at.
   void look_for_frameworks() {
     if (modules_ && PyDict_GET_SIZE(modules_.get()) != modules_looked_through_) {
       find_frameworks();
@@ -105,6 +109,8 @@ class EnvironmentSource {
   void find_asyncio();
   void find_trio();
   void find_greenlet();
+  // sys.modules[module_name].attribute, or an empty reference, without an exception; no import
+  // takes place.
   Ref attribute_of_loaded(PyObject* module_name, const char* attribute);
 
   PyObject* current(int index) {

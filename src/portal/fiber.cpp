@@ -7,6 +7,11 @@
 
 namespace switchback::portal {
 
+Ref Fiber::keep() const {
+  if (backend_ == Backend::native) return Ref();
+  return Ref::borrow(static_cast<const GreenletFiber*>(this)->capsule());
+}
+
 bool Fiber::stranded() const { return thread_state_id_ == 0 || !thread_->alive(); }
 
 bool Fiber::run(PyThreadState* state, Thread& thread) {

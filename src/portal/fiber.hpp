@@ -27,6 +27,11 @@ class Fiber {
 
   Backend backend() const { return backend_; }
 
+  // Keeps the fiber for the frame of await_() that uses it: a greenlet may wait in there when the
+  // step that it belongs to, and the portal, have ended. Nothing goes on running on a stack of ours
+  // that has been given back.
+  Ref keep() const;
+
   // What runs on the fiber: a step of `portal` with `argument` (borrowed), setting *result.
   using Job = PySendResult (*)(Portal* portal, PyObject* argument, PyObject** result);
 
@@ -76,7 +81,8 @@ class Fiber {
   Thread* thread() const { return thread_; }
   // Whether the thread state of this suspended fiber has ended, so that nothing can resume it.
   bool stranded() const;
-  bool is_unfinished() const { return link_ != nullptr; }
+  // Whether it is in its thread's list.
+  bool is_listed() const { return link_ != nullptr; }
   void set_thread(Thread* thread, const PyThreadState* state) {
     thread_ = thread;
     thread_state_id_ = state->id;
@@ -136,8 +142,8 @@ class Fiber {
   bool ended_ = false;
   Backend backend_;
 
-  // The thread that has to resume it, and its place in that thread's list; of a step that has been
-  // suspended and has not ended.
+  // From the first suspension of a step to its end: the thread that has to resume it, and the place
+  // in that thread's list. The thread also while a portal keeps the fiber for its next step.
   Thread* thread_ = nullptr;
   std::uint64_t thread_state_id_ = 0;
   std::atomic<Fiber*> next_unfinished_ = nullptr;

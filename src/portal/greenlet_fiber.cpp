@@ -133,6 +133,12 @@ PyObject* GreenletFiber::suspend_greenlet(PyObject* trap, PyObject* awaited, PyO
   }
   if (in_trampoline) arrive();
   PyObject* value = after_suspend(exception);
+  if (switched && value == nullptr && *exception == nullptr) {
+    // The portal has resumed another of its greenlets, and that has switched here.
+    refuse_switch(api_, "waits in await_()");
+    *exception = interpreter::take_raised();
+    return nullptr;
+  }
   if (!switched) {
     Py_XDECREF(value);
     Py_XSETREF(*exception, interpreter::take_raised());

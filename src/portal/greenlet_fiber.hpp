@@ -24,6 +24,7 @@ class GreenletFiber : public Fiber {
   PyObject* suspend_greenlet(PyObject* trap, PyObject* awaited, PyObject** exception);
 
   const GreenletApi& api() const { return api_; }
+  PyObject* capsule() const { return capsule_.get(); }
   PyObject* trampoline() const { return trampoline_.get(); }
   // Whether the trampoline cannot run a further step: it was killed, or left in the middle of one.
   bool dead() const { return broken_ || !api_.active(trampoline_.get()); }

@@ -8,20 +8,24 @@
 namespace switchback::portal {
 namespace {
 
-// The jobs hold their argument: a step that is suspended outlives the call that brought it.
+// The jobs hold their argument, as a step that is suspended outlives the call that brought it, and
+// the target: greenlets of the program may end a portal that goes on to run.
 PySendResult send_to_target(Portal* self, PyObject* argument, PyObject** result) {
+  Ref target = Ref::borrow(self->target);
   Ref value = Ref::borrow(argument);
-  return PyIter_Send(self->target, value.get(), result);
+  return PyIter_Send(target.get(), value.get(), result);
 }
 
 PySendResult throw_to_target(Portal* self, PyObject* argument, PyObject** result) {
+  Ref target = Ref::borrow(self->target);
   Ref exception = Ref::borrow(argument);
-  return throw_into(*self->state, self->target, exception.get(), result);
+  return throw_into(*self->state, target.get(), exception.get(), result);
 }
 
 // For an awaitable that is not a coroutine, and has a way of its own to be closed.
 PySendResult close_target(Portal* self, PyObject*, PyObject** result) {
-  const bool closed = close_iterator(*self->state, self->target);
+  Ref target = Ref::borrow(self->target);
+  const bool closed = close_iterator(*self->state, target.get());
   *result = closed ? Py_NewRef(Py_None) : nullptr;
   return closed ? PYGEN_RETURN : PYGEN_ERROR;
 }
@@ -129,15 +133,17 @@ bool can_change_backend(const Portal* self) {
 // The fiber for a step of `self` that begins, or nullptr with an exception set.
 Fiber* take_fiber(Portal* self, Thread& thread, const PyThreadState* thread_state) {
   ModuleState& state = *self->state;
+  if (!self->started) state.environment.look_again();
   if (!self->started || can_change_backend(self)) self->backend = choose_backend(state, thread);
   if (is_out_of_place(self->backend, thread)) {
     refuse_place();
     return nullptr;
   }
   if (self->kept != nullptr) {
+    const Backend backend = self->kept->backend();
     const bool usable =
-        self->kept->belongs_to(&thread, thread_state) &&
-        (self->backend == Backend::native || !static_cast<GreenletFiber*>(self->kept)->dead());
+        backend == self->backend && self->kept->belongs_to(&thread, thread_state) &&
+        (backend == Backend::native || !static_cast<GreenletFiber*>(self->kept)->dead());
     if (usable) return std::exchange(self->kept, nullptr);
     release_kept(self);
   }
@@ -150,22 +156,21 @@ Fiber* take_fiber(Portal* self, Thread& thread, const PyThreadState* thread_stat
   return nullptr;
 }
 
-// Whether a stack of ours must never be used again. In a portal that began before the program had
-// imported greenlet, a greenlet may have been started on it, and may come back to its place there
-// at any time, were it only to be collected.
-bool is_retired(ModuleState& state, const Fiber& fiber) {
-  return fiber.backend() == Backend::native && state.backend == BackendSetting::automatic &&
-         state.environment.greenlet_loaded();
+// Where the program has imported greenlet: whether a stack of ours must never be used again. In a
+// portal that began before, a greenlet may have been started on it, and may come back to its place
+// there at any time, were it only to be collected.
+bool is_retired(const ModuleState& state, const Fiber& fiber) {
+  return fiber.backend() == Backend::native && state.backend == BackendSetting::automatic;
 }
 
-// Takes back a fiber whose step has ended.
-void give_fiber(Portal* self, Thread& thread, const PyThreadState* thread_state, Fiber* fiber) {
-  const bool has_greenlets =
-      self->backend == Backend::greenlet || self->state->environment.greenlet_loaded();
-  if (has_greenlets && self->phase != Portal::Phase::finished) {
+// Takes back a fiber whose step has ended. `with_greenlets`: whether the program has imported
+// greenlet.
+void give_fiber(Portal* self, Thread& thread, const PyThreadState* thread_state, Fiber* fiber,
+                bool with_greenlets) {
+  if (with_greenlets && self->phase != Portal::Phase::finished) {
     fiber->set_thread(&thread, thread_state);
     self->kept = fiber;
-  } else if (!has_greenlets || !is_retired(*self->state, *fiber)) {
+  } else if (!with_greenlets || !is_retired(*self->state, *fiber)) {
     thread.give_idle(fiber);
   }
 }
@@ -249,25 +254,28 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
   if (!ended) {
     self->phase = Portal::Phase::idle;
     self->fiber = fiber;
-    if (!fiber->is_unfinished()) thread.add_unfinished(fiber, thread_state);
+    if (!fiber->is_listed()) thread.list_unfinished(fiber, thread_state);
     *result = fiber->trap();
     return PYGEN_NEXT;
   }
-  if (fiber->is_unfinished()) Thread::remove_unfinished(fiber);
+  if (fiber->is_listed()) Thread::unlist(fiber);
   const PySendResult outcome = fiber->job_result(result);
+  // To ask may run Python code, which finds this portal running still.
+  const bool with_greenlets =
+      fiber->backend() == Backend::greenlet || state.environment.greenlet_loaded();
   // A coroutine may refuse a step and live on: it was already executing, or not started and sent a
   // value.
   const bool goes_on =
       outcome == PYGEN_NEXT ||
       (outcome == PYGEN_ERROR && interpreter::is_unfinished_coroutine(self->target));
   self->phase = goes_on ? Portal::Phase::idle : Portal::Phase::finished;
-  give_fiber(self, thread, thread_state, fiber);
+  give_fiber(self, thread, thread_state, fiber, with_greenlets);
   return outcome;
 }
 
 void release_kept(Portal* self) {
   Fiber* fiber = std::exchange(self->kept, nullptr);
-  if (fiber == nullptr || is_retired(*self->state, *fiber)) return;
+  if (fiber == nullptr || is_retired(*self->state, *fiber)) return;  // kept because of greenlet
   Thread* thread = Thread::of_this_thread();
   if (thread == nullptr) PyErr_Clear();
   if (thread != nullptr && fiber->belongs_to(thread, PyThreadState_Get())) {

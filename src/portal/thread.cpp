@@ -25,7 +25,7 @@ struct Thread::AtThreadExit {
     }
     this_thread_ = nullptr;
     thread->alive_.store(false, std::memory_order_release);
-    // Others change the rest only while there is something suspended: it is looked at afterwards.
+    // Others change the rest only while a step has not ended: it is looked at afterwards.
     const bool referred_to = thread->unfinished_.load(std::memory_order_acquire) != nullptr ||
                              thread->has_adopted() || thread->has_abandoned_ ||
                              thread->native_ != nullptr || thread->running_greenlets_ != nullptr;

@@ -51,7 +51,7 @@ class Thread {
 
   // Notes the fibers of steps that have been suspended, until they end: not at each switch, which
   // would write to the stacks of two others.
-  void add_unfinished(Fiber* fiber, const PyThreadState* state) {
+  void list_unfinished(Fiber* fiber, const PyThreadState* state) {
     fiber->set_thread(this, state);
     Fiber* const next = unfinished_.load(std::memory_order_relaxed);
     fiber->next_unfinished_.store(next, std::memory_order_relaxed);
@@ -59,7 +59,7 @@ class Thread {
     unfinished_.store(fiber, std::memory_order_relaxed);
     fiber->link_ = &unfinished_;
   }
-  static void remove_unfinished(Fiber* fiber) {
+  static void unlist(Fiber* fiber) {
     Fiber* const next = fiber->next_unfinished_.load(std::memory_order_relaxed);
     if (next != nullptr) next->link_ = fiber->link_;
     // A thread that finds its list empty as it ends has to see what was written before.
@@ -70,7 +70,7 @@ class Thread {
   // any thread, even while the fiber's own one ends.
   static void abandon(Fiber* fiber) {
     fiber->thread_->has_abandoned_ = true;
-    remove_unfinished(fiber);
+    unlist(fiber);
     fiber->portal_ = nullptr;
   }
   // The portals that are suspended in this thread and in `state`, as a new list; nullptr with

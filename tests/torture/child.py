@@ -185,6 +185,8 @@ def run_preempted(module, recorder):
 
 def main(module, where, record):
     faulthandler.enable()
+    # A process that a shell has put into the background ignores the signal.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with open(record, "wb", buffering=0) as file:
         if where == "outside":
             recorder = Recorder(file.fileno(), lambda: None)
