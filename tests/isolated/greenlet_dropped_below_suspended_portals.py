@@ -1,8 +1,8 @@
-"""A greenlet that is dropped while a portal of its loop is suspended is killed, like any other."""
+"""A greenlet that is dropped while a portal of its own is suspended is killed, like any other."""
 
-import asyncio
 import gc
 import sys
+import types
 import weakref
 
 try:
@@ -12,34 +12,37 @@ except ImportError:
     sys.exit(77)
 
 import switchback
-from switchback import await_, with_portal_run_sync
+from switchback import _engine, await_
 
 switchback.backend = "greenlet"
 main_greenlet = greenlet.getcurrent()
 
 
-def wait():
+@types.coroutine
+def trap():
+    yield
+
+
+async def wait():
     try:
-        await_(asyncio.sleep(30))
+        await_(trap())
     finally:
         log.append("portal")
 
 
-async def leave():
-    task = asyncio.create_task(with_portal_run_sync(wait))
-    await asyncio.sleep(0)
+def run():
+    portal = _engine.open_portal(wait())
+    portal.send(None)
     try:
         main_greenlet.switch()
     finally:
         log.append("loop")
-        del task
 
 
 def drop():
-    """Drop a greenlet inside its loop, and tell whether it is gone."""
-    child = greenlet.greenlet(lambda: asyncio.run(leave()))
+    """Drop a greenlet in the middle, and tell whether it is gone."""
+    child = greenlet.greenlet(run)
     child.switch()
-    asyncio._set_running_loop(None)
     gone = weakref.ref(child)
     del child
     gc.collect()
