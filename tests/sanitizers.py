@@ -19,8 +19,11 @@ _UNDER_BOTH = {
     "test_backend.py": _GREENLETS,
     "test_greenlet_users.py": _GREENLETS,
     f"{_SCRIPT}[cr_await_after_a_foreign_switch]": _GREENLETS,
+    f"{_SCRIPT}[greenlet_dropped_below_suspended_portals]": _GREENLETS,
     f"{_SCRIPT}[greenlet_on_a_stack_above_its_resumer]": _GREENLETS,
     f"{_SCRIPT}[greenlet_portal_on_a_native_stack]": _GREENLETS,
+    f"{_SCRIPT}[greenlets_that_outlive_their_step]": _GREENLETS,
+    f"{_SCRIPT}[modules_that_run_code_when_looked_at]": _GREENLETS,
     f"{_SCRIPT}[stacks_that_went_deep_give_their_memory_back]": _RESIDENT,
     "test_out_of_memory.py::test_the_system_has_no_memory[new]": _ALLOCATORS,
 }
