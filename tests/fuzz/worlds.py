@@ -590,7 +590,8 @@ def run(case: Case, way: int) -> list[Any]:
         # A synchronous generator that is closed keeps the GeneratorExit of a drop to itself; its
         # caller goes on with what made it close the generator.
         if not (world.dropping and world.dropped_while_closing):
-            world.note("unraisable", world.describe(args.exc_value))
+            # Which exception passes at that time hangs on when that is; see below.
+            world.note("unraisable", repr(args.exc_value))
 
     hook, sys.unraisablehook = sys.unraisablehook, unraisable
     gc.disable()
@@ -609,10 +610,15 @@ def run(case: Case, way: int) -> list[Any]:
         sys.unraisablehook = hook
     # What goes together goes in some order: frames and generators let go of things in their own.
     trace: list[Any] = []
-    for _, group in itertools.groupby(world.events, key=lambda event: event[0] == "deleted"):
+    refusals = [event for event in world.events if event[0] == "unraisable"]
+    rest = (event for event in world.events if event[0] != "unraisable")
+    for _, group in itertools.groupby(rest, key=lambda event: event[0] == "deleted"):
         events = list(group)
         trace += sorted(events) if events[0][0] == "deleted" else events
-    return trace
+    # A generator that refuses to be closed does so when the frame that holds it is let go of. Where
+    # close() unwinds frames, that is when each coroutine is closed; or, for sync functions, when
+    # the exception has passed them all.
+    return trace + sorted(refusals, key=repr)
 
 
 def difference(case: Case) -> str | None:
