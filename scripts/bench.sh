@@ -19,9 +19,6 @@ if [[ ${1:-} == [0-9]* ]]; then
   shift
 fi
 
-# greenback imports greenlet, and Switchback would go over to greenlet with it.
-export SWITCHBACK_BACKEND=native
-
 say setup
 scripts/setup.sh benchmark valgrind wrk
 minor=${minor:-$(main_minor)}

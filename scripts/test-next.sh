@@ -33,8 +33,7 @@ test_here() {
     fi
     if [[ $lanes == *bench* ]]; then
       scripts/build.sh "$minor"
-      # greenback imports greenlet, and Switchback would go over to greenlet with it.
-      SWITCHBACK_BACKEND=native record "$minor, bench" 'figures were reached$' \
+      record "$minor, bench" 'figures were reached$' \
         ".venvs/$minor/bin/python" benchmarks/run.py --output "build/bench/$minor" latency portals
     fi
   done

@@ -26,7 +26,9 @@ def command_of(program: str, *arguments: object) -> list[str]:
 
 def environment() -> dict[str, str]:
     # The programs import what lies beside them.
-    return {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    # greenback imports greenlet, and Switchback would go over to greenlet with it.
+    return kept | {"SWITCHBACK_BACKEND": "native"}
 
 
 def memory_of(pid: int) -> int:
