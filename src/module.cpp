@@ -23,8 +23,9 @@ PyObject* changed_frameworks(PyObject* module, PyObject*) {
   if (!changed || fiber == nullptr) return changed.release();
   portal::EnvironmentSource& source = state_of_module(module).environment;
   const portal::Environment& environment = fiber->portal()->environment;
+  PyThreadState* const thread = interpreter::current_thread();
   for (int i = 0; i < source.count(); ++i) {
-    if (source.matches(environment, i)) continue;
+    if (source.matches(environment, i, thread)) continue;
     Ref index = Ref::steal(PyLong_FromLong(i));
     if (!index || PyList_Append(changed.get(), index.get()) < 0) return nullptr;
   }

@@ -26,6 +26,8 @@ namespace switchback::core {
 struct ExceptionGlobals {
   void assign(const ExceptionGlobals&) {}
 
+  bool any() const { return false; }
+
   static ExceptionGlobals& of_this_thread() {
     static ExceptionGlobals none;
     return none;
@@ -48,6 +50,8 @@ struct ExceptionGlobals {
     asm volatile("" ::: "memory");
     uncaught = other.uncaught;
   }
+
+  bool any() const { return caught != nullptr || uncaught != 0; }
 
   static ExceptionGlobals& of_this_thread() {
     return *reinterpret_cast<ExceptionGlobals*>(__cxxabiv1::__cxa_get_globals());
@@ -85,14 +89,16 @@ class Context {
   // a caller may keep. What may switch: this call does.
   void resume(ExceptionGlobals& live) {
     assert(target_ != nullptr);
-    ExceptionGlobals resumer;
-    resumer.assign(live);
-    live.assign(exceptions_);
-    sanitizer_.start_resume();
-    switch_stacks(resumer_, target_, this);
-    sanitizer_.finish_suspend();
-    exceptions_.assign(live);
-    live.assign(resumer);
+    // Hardly ever is an exception being handled on either side.
+    if (live.any() || exceptions_.any()) [[unlikely]] {
+      resume_amid_exceptions(live);
+      return;
+    }
+    jump();
+    if (live.any()) [[unlikely]] {
+      exceptions_.assign(live);
+      live = ExceptionGlobals{};
+    }
   }
 
   void resume() { resume(ExceptionGlobals::of_this_thread()); }
@@ -105,6 +111,21 @@ class Context {
   }
 
  private:
+  void resume_amid_exceptions(ExceptionGlobals& live) {
+    ExceptionGlobals resumer;
+    resumer.assign(live);
+    live.assign(exceptions_);
+    jump();
+    exceptions_.assign(live);
+    live.assign(resumer);
+  }
+
+  void jump() {
+    sanitizer_.start_resume();
+    switch_stacks(resumer_, target_, this);
+    sanitizer_.finish_suspend();
+  }
+
   static void start(void* argument) {
     auto& self = *static_cast<Context*>(argument);
     self.sanitizer_.finish_resume();

@@ -18,7 +18,8 @@ struct CommonResumer {
   PyObject** datastack_top;
   PyObject** datastack_limit;
   _PyErr_StackItem* exc_info;
-  PyObject* context;  // owned
+  PyObject* context;  // owned, but shared with the stack unless that has a private one
+  bool stack_was_private;
 };
 
 // Python frames of sync functions live on a "data stack" made of chunks, the handled exceptions in
@@ -61,12 +62,12 @@ class CommonState {
     thread->exc_info = exc_info_;
 
     // A stack that is not inside a Context.run() of its own sees whatever context it is resumed
-    // in, as a coroutine does.
+    // in, as a coroutine does: the thread state's reference stays where it is.
     resumer.context = thread->context;
     assert(resumer.context != nullptr);
-    if (context_ == nullptr) {
+    resumer.stack_was_private = context_ != nullptr;
+    if (!resumer.stack_was_private) {
       followed_ = resumer.context;
-      thread->context = Py_NewRef(resumer.context);
     } else {
       thread->context = context_;
       context_ = nullptr;
@@ -87,10 +88,13 @@ class CommonState {
     base_exception_.previous_item = nullptr;
 
     PyObject* context = thread->context;
-    thread->context = resumer.context;
     if (context == resumer.context) {
-      Py_DECREF(context);  // never the last reference: the thread state holds one
+      // The private one has been left, for a reference of the stack's own.
+      if (resumer.stack_was_private) Py_DECREF(context);  // never the last one
     } else {
+      // PyContext_Enter() has moved the shared reference into the private context.
+      if (!resumer.stack_was_private) Py_INCREF(resumer.context);
+      thread->context = resumer.context;
       context_ = context;
       thread->context_ver++;
     }
@@ -127,20 +131,25 @@ class RecursionDepth {
  public:
   struct Resumer {
     int depth;
-    int owed;
+    int base;  // what the stack's own depth counts from
   };
 
   void enter(int limit, int& remaining, Resumer& resumer) {
     resumer.depth = limit - remaining;
-    const int left = remaining - used_;
-    // A deep stack that is resumed by deep code may exceed the limit. It gets RecursionError at its
-    // next call, as long as the counter does not tell of more than CPython takes for possible.
-    resumer.owed = left < 0 ? -left : 0;
-    remaining = left + resumer.owed;
+    resumer.base = resumer.depth;
+    int left = remaining - used_;
+    if (left < 0) [[unlikely]] {
+      // A deep stack that is resumed by deep code may exceed the limit. It gets RecursionError at
+      // its next call, as long as the counter does not tell of more than CPython takes for
+      // possible.
+      resumer.base += left;
+      left = 0;
+    }
+    remaining = left;
   }
 
   void leave(int limit, int& remaining, const Resumer& resumer) {
-    used_ = limit - remaining - resumer.depth + resumer.owed;
+    used_ = limit - remaining - resumer.base;
     remaining = limit - resumer.depth;
   }
 

@@ -24,6 +24,17 @@
 
 namespace switchback::interpreter {
 
+// The thread state of the calling thread, which holds the GIL.
+inline PyThreadState* current_thread() {
+#ifdef SWITCHBACK_UNKNOWN_MINOR
+  return PyThreadState_Get();
+#elif PY_VERSION_HEX >= 0x030D0000
+  return PyThreadState_GetUnchecked();
+#else
+  return _PyThreadState_UncheckedGet();
+#endif
+}
+
 // The raised exception as one object, its traceback attached; nullptr if none is set.
 // Returns a new reference and clears the indicator.
 inline PyObject* take_raised() {
@@ -122,10 +133,6 @@ inline PyObject* optional_attribute(PyObject* object, PyObject* name, bool* fail
 #endif
   return value;
 }
-
-// Up to 3.11, asyncio asks the system for the process id each time that it looks for the running
-// loop (get_running_loop() in Modules/_asynciomodule.c).
-inline constexpr bool asyncio_running_loop_is_slow = PY_VERSION_HEX < 0x030C0000;
 
 // From 3.14 on, asyncio keeps a thread's current task where only its own functions find it.
 inline constexpr bool asyncio_current_tasks_is_a_dict = PY_VERSION_HEX < 0x030E0000;

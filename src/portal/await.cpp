@@ -35,7 +35,8 @@ PyObject* refuse(ModuleState& state, PyObject* iterator) {
 
 bool in_portal(ModuleState& state) {
   Fiber* fiber = Thread::current_fiber();
-  return fiber != nullptr && state.environment.matches(fiber->portal()->environment);
+  return fiber != nullptr && state.environment.matches(fiber->portal()->environment,
+                                                       interpreter::current_thread());
 }
 
 namespace {
@@ -46,6 +47,11 @@ bool is_astray(const Fiber& fiber) {
   return fiber.backend() == Backend::greenlet && Thread::current_fiber() != &fiber;
 }
 
+bool in_innermost_task(const Fiber& fiber) {
+  const Portal* portal = fiber.portal();
+  return portal->state->environment.matches(portal->environment, interpreter::current_thread());
+}
+
 // The rest of await_() after the first step of `iterator`, whose `outcome` and `result` (stolen)
 // PyIter_Send() has given.
 PyObject* drive(ModuleState& state, Fiber& fiber, PyObject* iterator, PySendResult outcome,
@@ -54,8 +60,7 @@ PyObject* drive(ModuleState& state, Fiber& fiber, PyObject* iterator, PySendResu
   while (outcome == PYGEN_NEXT) {
     Ref trap = Ref::steal(result);
     const bool astray = is_astray(fiber);
-    const bool refused =
-        astray ? was_astray : !state.environment.matches(fiber.portal()->environment);
+    const bool refused = astray ? was_astray : !in_innermost_task(fiber);
     if (refused) return refuse(state, iterator);
     was_astray = astray;
     PyObject* exception;
@@ -71,8 +76,9 @@ PyObject* drive(ModuleState& state, Fiber& fiber, PyObject* iterator, PySendResu
   return result;
 }
 
-// await_() of anything but a coroutine that has not run yet.
+// await_() of anything but a coroutine that has not run yet, or on greenlet.
 PyObject* await_any(ModuleState& state, Fiber* fiber, PyObject* awaitable) {
+  Ref keep = fiber != nullptr ? fiber->keep() : Ref();
   Ref iterator = await_iterator(awaitable);
   if (!iterator) return nullptr;
   if (fiber == nullptr) return refuse(state, iterator.get());
@@ -81,20 +87,47 @@ PyObject* await_any(ModuleState& state, Fiber* fiber, PyObject* awaitable) {
   return drive(state, *fiber, iterator.get(), outcome, result);
 }
 
+// By its slot: PyIter_Send() would do just that.
+PySendResult send_to_coroutine(PyObject* coroutine, PyObject* value, PyObject** result) {
+  return PyCoro_Type.tp_as_async->am_send(coroutine, value, result);
+}
+
+// The usual case, a new coroutine on a stack of ours, without what the others need. One that does
+// not suspend is done here, wherever it runs; only a trap has to find its way to the right event
+// loop.
+PyObject* await_coroutine(StackFiber& fiber, PyObject* coroutine) {
+  PyObject* result;
+  PySendResult outcome = send_to_coroutine(coroutine, Py_None, &result);
+  while (outcome == PYGEN_NEXT) {
+    if (!in_innermost_task(fiber)) [[unlikely]] {
+      Py_DECREF(result);
+      return refuse(*fiber.portal()->state, coroutine);
+    }
+    PyObject* exception;
+    PyObject* const value = fiber.suspend_stack(result, coroutine, &exception);
+    if (value == nullptr) [[unlikely]] {
+      // An exception is thrown in; from here on by what serves every case.
+      Ref thrown = Ref::steal(exception);
+      ModuleState& state = *fiber.portal()->state;
+      outcome = throw_into_delegate(state, coroutine, thrown.get(), &result);
+      if (outcome == PYGEN_ERROR) interpreter::chain_handled_exception();
+      return drive(state, fiber, coroutine, outcome, result);
+    }
+    outcome = send_to_coroutine(coroutine, value, &result);
+    Py_DECREF(value);
+  }
+  return result;
+}
+
 }  // namespace
 
 PyObject* await_function(PyObject* module, PyObject* awaitable) {
   Fiber* const fiber = Thread::current_fiber();
-  Ref keep = fiber != nullptr ? fiber->keep() : Ref();
-  if (fiber == nullptr || !interpreter::is_unstarted_coroutine(awaitable)) {
-    return await_any(state_of_module(module), fiber, awaitable);
+  if (fiber != nullptr && fiber->backend() == Backend::native &&
+      interpreter::is_unstarted_coroutine(awaitable)) [[likely]] {
+    return await_coroutine(static_cast<StackFiber&>(*fiber), awaitable);
   }
-  // By its slot: PyIter_Send() would do just that. A coroutine that does not suspend is done here,
-  // wherever it runs; only a trap has to find its way to the right event loop.
-  PyObject* result;
-  const PySendResult outcome = PyCoro_Type.tp_as_async->am_send(awaitable, Py_None, &result);
-  if (outcome != PYGEN_NEXT) return result;
-  return drive(state_of_module(module), *fiber, awaitable, outcome, result);
+  return await_any(state_of_module(module), fiber, awaitable);
 }
 
 }  // namespace switchback::portal

@@ -1,8 +1,6 @@
 // Reads the current task of asyncio, of Trio, and of frameworks that others have registered.
 #include "portal/environment.hpp"
 
-#include "portal/field.hpp"
-
 namespace switchback::portal {
 namespace {
 
@@ -55,6 +53,25 @@ void EnvironmentSource::find_frameworks() {
   if (!asyncio_current_tasks_) find_asyncio();
   if (!trio_run_context_) find_trio();
   if (!greenlet_getcurrent_) find_greenlet();
+  decide_on_marks();
+}
+
+void EnvironmentSource::decide_on_marks() {
+  const bool is_asyncio_told = !asyncio_current_tasks_ ||
+                               (asyncio_get_running_loop_.is_direct() &&
+                                PyDict_CheckExact(asyncio_current_tasks_.get()));
+  has_marks_ = interpreter::dicts_have_versions && is_asyncio_told && !greenlet_getcurrent_ &&
+               count_ == Environment::first_other;
+}
+
+bool EnvironmentSource::matches_by_tasks(const Environment& environment, PyThreadState* thread) {
+  if (!is_current(environment, Environment::asyncio, thread)) return false;
+  if (!is_current(environment, Environment::trio, thread)) return false;
+  if (!is_current(environment, Environment::greenlet, thread)) return false;
+  for (int i = Environment::first_other; i < environment.count; ++i) {
+    if (!is_current(environment, i, thread)) return false;
+  }
+  return true;
 }
 
 void EnvironmentSource::find_asyncio() {
@@ -81,47 +98,37 @@ void EnvironmentSource::find_greenlet() {
   if (getcurrent && !greenlet_getcurrent_) greenlet_getcurrent_.set(std::move(getcurrent));
 }
 
-// Reads asyncio's own note of the running loop (PyRunningLoopHolder in Modules/_asynciomodule.c).
-// nullptr if there is none. Finds out how to read it when it is first met.
-PyObject* EnvironmentSource::asyncio_noted_loop() {
-  static PyObject* const key = interned("__asyncio_running_event_loop__");
-  PyObject* thread_dict = PyThreadState_GetDict();
-  if (thread_dict == nullptr || key == nullptr) return nullptr;
-  PyObject* note = PyDict_GetItemWithError(thread_dict, key);
-  if (note == nullptr) {
-    PyErr_Clear();
-    return nullptr;
-  }
-  if (!Py_IS_TYPE(note, asyncio_note_type_)) {
-    Ref loop = asyncio_get_running_loop_.ask();
-    if (!loop) PyErr_Clear();
-    if (!loop || loop.get() == Py_None) return nullptr;
-    asyncio_note_offset_ = find_field(note, loop.get());
-    asyncio_note_type_ = asyncio_note_offset_ > 0 ? Py_TYPE(note) : nullptr;  // a static type
-    return loop.get();
-  }
-  return field_at(note, asyncio_note_offset_);
-}
-
 // The same answer as asyncio._get_running_loop(), with nullptr for None. The loop keeps itself
-// alive while it runs.
-PyObject* EnvironmentSource::asyncio_running_loop() {
-  if (interpreter::asyncio_running_loop_is_slow) {
-    PyObject* noted = asyncio_noted_loop();
-    if (noted != nullptr) return noted == Py_None ? nullptr : noted;
+// alive while it runs. asyncio notes it in the dict of the thread state (set_running_loop() in
+// Modules/_asynciomodule.c), so it has to be asked for anew only where that has changed.
+PyObject* EnvironmentSource::asyncio_running_loop(PyThreadState* thread) {
+  if (has_marks_ && noted_.version != 0 &&
+      noted_.version == interpreter::version_of_dict(thread)) {
+    return noted_.loop;
   }
-  Ref loop = asyncio_get_running_loop_.ask();
-  if (!loop) PyErr_Clear();
-  return loop.get() == Py_None ? nullptr : loop.get();
+  noted_.version = 0;
+  Ref asked = asyncio_get_running_loop_.ask();
+  if (!asked) PyErr_Clear();
+  PyObject* const loop = asked.get() == Py_None ? nullptr : asked.get();
+  if (!has_marks_) return loop;
+  const Py_hash_t hash = loop != nullptr ? PyObject_Hash(loop) : 0;
+  if (hash == -1) {
+    PyErr_Clear();
+  } else {
+    noted_ = {interpreter::version_of_dict(thread), loop, hash};
+  }
+  return loop;
 }
 
 // The same answer as asyncio.current_task(), without its exception where no loop runs. Where a
 // loop runs but no task does, the loop stands for the callback that it is running.
-PyObject* EnvironmentSource::asyncio() {
-  PyObject* loop = asyncio_running_loop();
+PyObject* EnvironmentSource::asyncio(PyThreadState* thread) {
+  PyObject* loop = asyncio_running_loop(thread);
   if (loop == nullptr) return nullptr;
   if (interpreter::asyncio_current_tasks_is_a_dict) {
-    PyObject* task = PyDict_GetItemWithError(asyncio_current_tasks_.get(), loop);
+    PyObject* tasks = asyncio_current_tasks_.get();
+    PyObject* task = noted_.version != 0 ? interpreter::item_by_hash(tasks, loop, noted_.hash)
+                                         : PyDict_GetItemWithError(tasks, loop);
     if (task != nullptr) return task;
   } else {
     Ref task = Ref::steal(PyObject_CallOneArg(asyncio_current_tasks_.get(), loop));
@@ -133,8 +140,8 @@ PyObject* EnvironmentSource::asyncio() {
 
 // vars(GLOBAL_RUN_CONTEXT) in this thread, borrowed. A look-up in it takes a tenth of the time of a
 // look-up through the thread-local.
-PyObject* EnvironmentSource::trio_run_dict() {
-  const std::uint64_t id = PyThreadState_Get()->id;
+PyObject* EnvironmentSource::trio_run_dict(PyThreadState* thread) {
+  const std::uint64_t id = thread->id;
   if (!trio_run_dict_ || id != trio_thread_state_id_) {
     trio_run_dict_ = Ref::steal(PyObject_GetAttrString(trio_run_context_.get(), "__dict__"));
     trio_thread_state_id_ = id;
@@ -144,9 +151,9 @@ PyObject* EnvironmentSource::trio_run_dict() {
 }
 
 // The same answer as trio.lowlevel.current_task(), without its exception outside of a run.
-PyObject* EnvironmentSource::trio() {
+PyObject* EnvironmentSource::trio(PyThreadState* thread) {
   static PyObject* const name = interned("task");
-  PyObject* variables = trio_run_dict();
+  PyObject* variables = trio_run_dict(thread);
   if (variables == nullptr || name == nullptr) return nullptr;
   PyObject* task = PyDict_GetItemWithError(variables, name);
   if (task == nullptr) PyErr_Clear();
@@ -186,7 +193,9 @@ int EnvironmentSource::add(PyObject* current_task) {
     return -1;
   }
   others_[count_] = Ref::borrow(current_task);
-  return count_++;
+  const int index = count_++;
+  decide_on_marks();
+  return index;
 }
 
 int EnvironmentSource::traverse(visitproc visit, void* arg) {
@@ -202,6 +211,7 @@ int EnvironmentSource::traverse(visitproc visit, void* arg) {
 
 void EnvironmentSource::clear() {
   count_ = Environment::first_other;
+  has_marks_ = false;
   modules_ = Ref();
   asyncio_get_running_loop_.clear();
   asyncio_current_tasks_ = Ref();

@@ -3,18 +3,34 @@
 
 #include <cstdint>
 
+#include "interpreter/dict_version.hpp"
 #include "portal/ref.hpp"
 
 namespace switchback::portal {
+
+// The versions of the dicts in which asyncio and Trio keep which task is current. As long as none of
+// them changes, neither does any current task; to find that out takes no look-up. All zero where they
+// cannot be had, or do not tell all.
+struct Marks {
+  std::uint64_t thread_dict = 0;  // has asyncio's running loop
+  std::uint64_t asyncio_tasks = 0;
+  std::uint64_t trio_run = 0;
+
+  bool same_as(const Marks& other) const {
+    return thread_dict != 0 && thread_dict == other.thread_dict &&
+           asyncio_tasks == other.asyncio_tasks && trio_run == other.trio_run;
+  }
+};
 
 // The current task of every framework, and the current greenlet, as borrowed pointers that are
 // compared and never followed.
 struct Environment {
   static constexpr int asyncio = 0, trio = 1, greenlet = 2, first_other = 3, most = 6;
   PyObject* current[most] = {};
-  int count = 0;  // of the frameworks that were known
+  Marks marks;
   // Whether await_() works in greenlets that the step has started as well.
   bool any_greenlet = false;
+  std::int8_t count = 0;  // of the frameworks that were known
 };
 
 // A function of a framework's that takes no arguments, called by the shortest way where it is
@@ -25,6 +41,7 @@ class Query {
   void clear() { set(Ref()); }
   explicit operator bool() const { return static_cast<bool>(function_); }
   PyObject* function() const { return function_.get(); }
+  bool is_direct() const { return direct_ != nullptr; }
 
   // An empty reference with an exception set on failure.
   Ref ask() const {
@@ -51,35 +68,31 @@ class EnvironmentSource {
 
   // Fills in the current task of every framework, `except` (an index, or -1) excepted.
   // Never fails: a framework that raises counts as having no current task.
-  void capture(Environment& environment, int except) {
+  void capture(Environment& environment, int except, PyThreadState* thread) {
     look_for_frameworks();
     environment.count = count_;
     const auto note = [&](int index) {
-      if (index != except) environment.current[index] = current(index);
+      if (index != except) environment.current[index] = current(index, thread);
     };
     note(Environment::asyncio);
     note(Environment::trio);
+    environment.marks = marks(thread);
+    if (has_marks_) return;  // there are no others
     note(Environment::greenlet);
     for (int i = Environment::first_other; i < count_; ++i) note(i);
   }
 
   // Whether the same tasks are current as in `environment`. False means that other code of an
   // event loop runs in between: a loop inside the portal's code, an eager task, a callback.
-  bool matches(const Environment& environment) {
+  bool matches(const Environment& environment, PyThreadState* thread) {
     look_for_frameworks();
-    if (!is_current(environment, Environment::asyncio)) return false;
-    if (!is_current(environment, Environment::trio)) return false;
-    if (!is_current(environment, Environment::greenlet)) return false;
-    for (int i = Environment::first_other; i < environment.count; ++i) {
-      if (!is_current(environment, i)) return false;
-    }
-    return true;
+    return marks(thread).same_as(environment.marks) || matches_by_tasks(environment, thread);
   }
 
   // The same for one framework.
-  bool matches(const Environment& environment, int index) {
+  bool matches(const Environment& environment, int index, PyThreadState* thread) {
     look_for_frameworks();
-    return is_current(environment, index);
+    return is_current(environment, index, thread);
   }
 
   int count() const { return count_; }
@@ -113,27 +126,46 @@ class EnvironmentSource {
   // takes place.
   Ref attribute_of_loaded(PyObject* module_name, const char* attribute);
 
-  PyObject* current(int index) {
-    if (index == Environment::asyncio) return asyncio_current_tasks_ ? asyncio() : nullptr;
-    if (index == Environment::trio) return trio_run_context_ ? trio() : nullptr;
+  // Whether the dicts' versions tell of every change: of what asyncio's C functions and Trio do, but
+  // not of greenlet, nor of frameworks that others have registered.
+  void decide_on_marks();
+  Marks marks(PyThreadState* thread) {
+    if (!interpreter::dicts_have_versions || !has_marks_) return Marks{};
+    Marks now;
+    now.thread_dict = interpreter::version_of_dict(thread);
+    if (asyncio_current_tasks_) {
+      now.asyncio_tasks = interpreter::version_of(asyncio_current_tasks_.get());
+    }
+    if (trio_run_context_) {
+      PyObject* const variables = trio_run_dict(thread);
+      if (variables == nullptr) return Marks{};
+      now.trio_run = interpreter::version_of(variables);
+    }
+    return now;
+  }
+  bool matches_by_tasks(const Environment& environment, PyThreadState* thread);
+
+  PyObject* current(int index, PyThreadState* thread) {
+    if (index == Environment::asyncio) return asyncio_current_tasks_ ? asyncio(thread) : nullptr;
+    if (index == Environment::trio) return trio_run_context_ ? trio(thread) : nullptr;
     if (index == Environment::greenlet) return greenlet_getcurrent_ ? greenlet() : nullptr;
     return other(index);
   }
-  bool is_current(const Environment& environment, int index) {
-    PyObject* now = current(index);
+  bool is_current(const Environment& environment, int index, PyThreadState* thread) {
+    PyObject* now = current(index, thread);
     if (now == environment.current[index]) return true;
     return index == Environment::greenlet && is_same_greenlet(environment, now);
   }
-  PyObject* asyncio();
-  PyObject* asyncio_running_loop();
-  PyObject* asyncio_noted_loop();
-  PyObject* trio();
+  PyObject* asyncio(PyThreadState* thread);
+  PyObject* asyncio_running_loop(PyThreadState* thread);
+  PyObject* trio(PyThreadState* thread);
   PyObject* greenlet();
   static bool is_same_greenlet(const Environment& environment, PyObject* now);
   PyObject* other(int index);
-  PyObject* trio_run_dict();
+  PyObject* trio_run_dict(PyThreadState* thread);
 
-  int count_ = Environment::first_other;
+  std::int8_t count_ = Environment::first_other;
+  bool has_marks_ = false;
   Ref modules_;  // sys.modules
   // How many entries that had when they were last looked through; -1: look again.
   Py_ssize_t modules_looked_through_ = -1;
@@ -145,10 +177,13 @@ class EnvironmentSource {
   // What the thread-local trio_run_context_ holds in the thread with that state.
   Ref trio_run_dict_;
   std::uint64_t trio_thread_state_id_ = 0;
-  // The type of asyncio's note, in the thread state's dict, of the loop that runs, and where an
-  // object of that type holds the loop; 0 until that is found.
-  PyTypeObject* asyncio_note_type_ = nullptr;
-  Py_ssize_t asyncio_note_offset_ = 0;
+  // asyncio's running loop (borrowed; nullptr for none) and its hash, as of a version of the dict in
+  // which asyncio notes it.
+  struct {
+    std::uint64_t version = 0;
+    PyObject* loop = nullptr;
+    Py_hash_t hash = 0;
+  } noted_;
   Ref others_[Environment::most];
 };
 

@@ -59,7 +59,7 @@ PySendResult fail(PyObject** result) {
 
 // The first step of a portal around a function, where there is nothing to send or throw to yet.
 // Returns false, with the outcome decided, unless the function is to be called.
-bool check_first_call(Portal* self, const Step& step) {
+bool check_first_call(Portal* self, Step step) {
   if (step.kind != Step::Kind::send) {
     self->phase = Portal::Phase::finished;
     Py_CLEAR(self->args);
@@ -156,6 +156,56 @@ Fiber* take_fiber(Portal* self, Thread& thread, const PyThreadState* thread_stat
   return nullptr;
 }
 
+// For a step of a portal that await_() has suspended: its fiber, with the message for await_(). The
+// portal counts as running from then on. nullptr with an exception set on failure.
+Fiber* resume_fiber(Portal* self, Step step, const Thread& thread, const PyThreadState* state) {
+  Fiber* const fiber = self->fiber;
+  if (!fiber->belongs_to(&thread, state)) {
+    refuse_thread(*self->state, *fiber);
+    return nullptr;
+  }
+  if (is_out_of_place(fiber->backend(), thread)) {
+    refuse_place();
+    return nullptr;
+  }
+  assert(self->phase == Portal::Phase::idle);
+  self->phase = Portal::Phase::running;
+  self->fiber = nullptr;
+  if (step.kind == Step::Kind::send) {
+    fiber->set_message(Py_NewRef(step.argument), nullptr);
+  } else {
+    fiber->set_message(nullptr, Py_NewRef(step.argument));
+  }
+  return fiber;
+}
+
+// The same for any other portal: a fiber with the job of the step.
+Fiber* begin_fiber(Portal* self, Step step, Thread& thread, const PyThreadState* thread_state) {
+  if (self->phase == Portal::Phase::running) {
+    PyErr_SetString(PyExc_ValueError, "coroutine already executing");
+    return nullptr;
+  }
+  if (self->phase == Portal::Phase::finished) {
+    PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
+    return nullptr;
+  }
+  Fiber::Job job = job_of(step.kind);
+  if (self->calls_function) {
+    if (!check_first_call(self, step)) return nullptr;
+    job = call_target;
+  }
+  // Making a greenlet can collect garbage, and importing its module lets other threads run.
+  self->phase = Portal::Phase::running;
+  Fiber* const fiber = take_fiber(self, thread, thread_state);
+  if (fiber == nullptr) {
+    self->phase = Portal::Phase::idle;
+    return nullptr;
+  }
+  fiber->set_job(job, self, step.argument);
+  self->started = true;
+  return fiber;
+}
+
 // Where the program has imported greenlet: whether a stack of ours must never be used again. In a
 // portal that began before, a greenlet may have been started on it, and may come back to its place
 // there at any time, were it only to be collected.
@@ -188,67 +238,29 @@ void close_adopted(Thread& thread) {
 
 }  // namespace
 
-PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
+PySendResult run_step(Portal* self, Step step, PyObject** result) {
+  Thread* const found_thread = Thread::of_this_thread();
+  if (found_thread == nullptr) return fail(result);
+  Thread& thread = *found_thread;
   // A suspended portal keeps its backend, so this does not wait for the fiber itself.
-  if (self->fiber != nullptr && self->backend == Backend::native) {
+  if (self->fiber != nullptr && self->backend == Backend::native &&
+      !thread.ran_last(self->fiber)) {
     static_cast<StackFiber*>(self->fiber)->prefetch();
   }
   // The caller's reference may go away during the step: a task drops its coroutine when it ends.
   Ref keep = Ref::borrow(reinterpret_cast<PyObject*>(self));
-  PyThreadState* const thread_state = PyThreadState_Get();
-  ModuleState& state = *self->state;
-  Thread* const found_thread = Thread::of_this_thread();
-  if (found_thread == nullptr) return fail(result);
-  Thread& thread = *found_thread;
+  PyThreadState* const thread_state = interpreter::current_thread();
   if (!thread.watch(thread_state)) return fail(result);
   if (thread.has_adopted()) close_adopted(thread);
   if (!interpreter::ensure_context(thread_state)) return fail(result);
   // From here on until the portal counts as running, nothing runs Python code, which might change
   // what is checked.
-  if (self->phase == Portal::Phase::running) {
-    PyErr_SetString(PyExc_ValueError, "coroutine already executing");
-    return fail(result);
-  }
-  if (self->phase == Portal::Phase::finished) {
-    PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
-    return fail(result);
-  }
+  Fiber* const fiber = self->fiber != nullptr ? resume_fiber(self, step, thread, thread_state)
+                                              : begin_fiber(self, step, thread, thread_state);
+  if (fiber == nullptr) return fail(result);
 
-  Fiber* fiber = self->fiber;
-  if (fiber != nullptr) {
-    if (!fiber->belongs_to(&thread, thread_state)) {
-      refuse_thread(state, *fiber);
-      return fail(result);
-    }
-    if (is_out_of_place(fiber->backend(), thread)) {
-      refuse_place();
-      return fail(result);
-    }
-    self->phase = Portal::Phase::running;
-    self->fiber = nullptr;
-    if (step.kind == Step::Kind::send) {
-      fiber->set_message(Py_NewRef(step.argument), nullptr);
-    } else {
-      fiber->set_message(nullptr, Py_NewRef(step.argument));
-    }
-  } else {
-    Fiber::Job job = job_of(step.kind);
-    if (self->calls_function) {
-      if (!check_first_call(self, step)) return fail(result);
-      job = call_target;
-    }
-    // Making a greenlet can collect garbage, and importing its module lets other threads run.
-    self->phase = Portal::Phase::running;
-    fiber = take_fiber(self, thread, thread_state);
-    if (fiber == nullptr) {
-      self->phase = Portal::Phase::idle;
-      return fail(result);
-    }
-    fiber->set_job(job, self, step.argument);
-  }
-
-  self->started = true;
-  state.environment.capture(self->environment, self->framework);
+  EnvironmentSource& source = self->state->environment;
+  source.capture(self->environment, self->framework, thread_state);
   self->environment.any_greenlet = fiber->backend() == Backend::greenlet;
   const bool ended = fiber->run(thread_state, thread);
   if (!ended) {
@@ -262,7 +274,7 @@ PySendResult run_step(Portal* self, const Step& step, PyObject** result) {
   const PySendResult outcome = fiber->job_result(result);
   // To ask may run Python code, which finds this portal running still.
   const bool with_greenlets =
-      fiber->backend() == Backend::greenlet || state.environment.greenlet_loaded();
+      fiber->backend() == Backend::greenlet || source.greenlet_loaded();
   // A coroutine may refuse a step and live on: it was already executing, or not started and sent a
   // value.
   const bool goes_on =
@@ -278,7 +290,7 @@ void release_kept(Portal* self) {
   if (fiber == nullptr || is_retired(*self->state, *fiber)) return;  // kept because of greenlet
   Thread* thread = Thread::of_this_thread();
   if (thread == nullptr) PyErr_Clear();
-  if (thread != nullptr && fiber->belongs_to(thread, PyThreadState_Get())) {
+  if (thread != nullptr && fiber->belongs_to(thread, interpreter::current_thread())) {
     thread->give_idle(fiber);
   } else if (fiber->backend() == Backend::native) {
     StackFiber::destroy(static_cast<StackFiber*>(fiber));
@@ -338,7 +350,7 @@ void finalize_portal(PyObject* object) {
   RaisedScope raised;
   Thread* const thread = Thread::of_this_thread();
   if (thread == nullptr) PyErr_Clear();
-  if (fiber != nullptr && !fiber->belongs_to(thread, PyThreadState_Get())) {
+  if (fiber != nullptr && !fiber->belongs_to(thread, interpreter::current_thread())) {
     // Only its own thread can unwind it; without one it stays as it is, for good.
     if (!fiber->stranded()) fiber->thread()->adopt(object);
     return;
@@ -367,7 +379,7 @@ void close_suspended_portals() {
   // Closing some may suspend new ones. Those that refuse to close, again and again, are left.
   constexpr int most_rounds = 16;
   for (int round = 0; round < most_rounds; ++round) {
-    Ref portals = Ref::steal(thread->suspended_portals(PyThreadState_Get()));
+    Ref portals = Ref::steal(thread->suspended_portals(interpreter::current_thread()));
     if (!portals) PyErr_Clear();
     if (!portals || PyList_GET_SIZE(portals.get()) == 0) return;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(portals.get()); ++i) {

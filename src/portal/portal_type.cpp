@@ -20,7 +20,7 @@ PySendResult am_send(PyObject* self, PyObject* value, PyObject** result) {
 }
 
 // Runs a step and reports its outcome as a method does: a return is a StopIteration.
-PyObject* step_as_method(PyObject* self, const Step& step) {
+PyObject* step_as_method(PyObject* self, Step step) {
   PyObject* result;
   if (run_step(as_portal(self), step, &result) != PYGEN_RETURN) return result;
   set_stop_iteration(result);

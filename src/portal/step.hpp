@@ -18,7 +18,7 @@ struct Step {
 
 // Runs `self` until it yields, returns or raises; *result as PyIter_Send() sets it. What may
 // switch: this runs on a fiber, and comes back on the caller's stack.
-PySendResult run_step(Portal* self, const Step& step, PyObject** result);
+PySendResult run_step(Portal* self, Step step, PyObject** result);
 
 // What coroutine.close() does: GeneratorExit is raised where the portal is suspended. Returns an
 // owned reference, or nullptr with an exception set.

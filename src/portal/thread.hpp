@@ -32,9 +32,14 @@ class Thread {
   }
 
   // Bracket the run of a native fiber; enter_native() returns what leave_native() is given.
-  Fiber* enter_native(Fiber* fiber) { return std::exchange(native_, fiber); }
+  Fiber* enter_native(Fiber* fiber) {
+    last_native_ = fiber;
+    return std::exchange(native_, fiber);
+  }
   void leave_native(Fiber* outer) { native_ = outer; }
   bool in_native() const { return native_ != nullptr; }
+  // Whether no other native fiber has run in this thread since `fiber` did.
+  bool ran_last(const Fiber* fiber) const { return fiber == last_native_; }
 
   // Bracket the run of a greenlet fiber.
   void add_running(GreenletFiber* fiber);
@@ -107,6 +112,7 @@ class Thread {
   const unsigned long identifier_ = PyThread_get_thread_ident();
   core::ExceptionGlobals& exceptions_ = core::ExceptionGlobals::of_this_thread();
   Fiber* native_ = nullptr;                     // the innermost native fiber that runs
+  const Fiber* last_native_ = nullptr;          // compared only: it may be gone
   GreenletFiber* running_greenlets_ = nullptr;  // a list, the latest first
   GreenletFiber* idle_greenlets_ = nullptr;     // a list
   core::StackPool idle_stacks_{most_idle};
