@@ -22,17 +22,19 @@ TITLE = "Instructions"
 
 FEW, MANY = 200, 1200
 CHECKPOINT = "checkpoints"
-AWAIT = "await_(checkpoint)s in one sync portal"
+AWAIT = "await_(checkpoint)s in one ensured portal"
+AWAIT_IN_CALL = "await_(checkpoint)s in one sync portal"
 LABELS = {
     CHECKPOINT: "checkpoint without a portal",
     "checkpoints in one portal": "checkpoint in a portal",
-    AWAIT: "await_(checkpoint)",
+    AWAIT: "await_(checkpoint) in a task with a portal",
+    AWAIT_IN_CALL: "await_(checkpoint) in with_portal_run_sync()",
     "await_ of a coroutine that does not suspend": "await_ of a coroutine that does not suspend",
     "portals for an empty coroutine": "portal for an empty coroutine",
     "[sync portal + await_ + checkpoint]s": "sync portal with one await_(checkpoint)",
     "await_(checkpoint) under 200 nested C calls": "await_(checkpoint) under 200 C calls",
 }
-QUICK = (CHECKPOINT, AWAIT)
+QUICK = (CHECKPOINT, AWAIT, AWAIT_IN_CALL)
 CONTENDERS = ("native", "switchback", "greenback")
 LIMIT = 400
 VALGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
@@ -102,9 +104,15 @@ def limits(record: Record) -> list[Limit]:
     if "missing" in record:
         return []
     cells = by_name(record)
-    beyond = cells[AWAIT, "switchback"] - cells[AWAIT, "native"]
-    name = "instructions for await_(checkpoint) beyond the native checkpoint"
-    return [Limit(name, "asyncio", LIMIT, spread([beyond]))]
+    return [
+        Limit(
+            f"instructions for {LABELS[row]} beyond the native checkpoint",
+            "asyncio",
+            LIMIT,
+            spread([cells[row, "switchback"] - cells[row, "native"]]),
+        )
+        for row in (AWAIT, AWAIT_IN_CALL)
+    ]
 
 
 def draw(record: Record, directory: Path) -> None:

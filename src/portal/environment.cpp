@@ -42,14 +42,14 @@ Ref EnvironmentSource::attribute_of_loaded(PyObject* module_name, const char* at
   Ref value = Ref::steal(PyObject_GetAttrString(module.get(), attribute));
   if (!value) {
     interpreter::clear_error_but_interrupts();
-    if (is_being_imported(module.get())) look_again();
+    if (is_being_imported(module.get())) looked_through_ = 0;
   }
   return value;
 }
 
 void EnvironmentSource::find_frameworks() {
   RaisedScope raised;  // it may be the one that has ended a step
-  modules_looked_through_ = PyDict_GET_SIZE(modules_.get());
+  looked_through_ = state_of_modules();
   if (!asyncio_current_tasks_) find_asyncio();
   if (!trio_run_context_) find_trio();
   if (!greenlet_getcurrent_) find_greenlet();

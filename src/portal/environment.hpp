@@ -62,9 +62,11 @@ class EnvironmentSource {
   // Once, when the module is made.
   void start() { modules_ = Ref::borrow(PyImport_GetModuleDict()); }
 
-  // Looks once more for frameworks that the program has imported, where sys.modules may have as
-  // many entries as the last time, and others.
-  void look_again() { modules_looked_through_ = -1; }
+  // Looks once more for frameworks that the program has imported, where sys.modules may have
+  // changed without our being told. The next question does so.
+  void look_again() {
+    if (!interpreter::dicts_have_versions) looked_through_ = 0;
+  }
 
   // Fills in the current task of every framework, `except` (an index, or -1) excepted.
   // Never fails: a framework that raises counts as having no current task.
@@ -111,12 +113,16 @@ class EnvironmentSource {
   void clear();
 
  private:
-  // Most programs never import most of the frameworks, and an import mostly adds to sys.modules.
-  // May run Python code, of a module that is looked at.
+  // Most programs never import most of the frameworks. May run Python code, of a module that is
+  // looked at.
   void look_for_frameworks() {
-    if (modules_ && PyDict_GET_SIZE(modules_.get()) != modules_looked_through_) {
-      find_frameworks();
-    }
+    if (modules_ && state_of_modules() != looked_through_) find_frameworks();
+  }
+  // Differs from before when sys.modules has changed; without versions, only mostly: an import adds
+  // to it. Never 0.
+  std::uint64_t state_of_modules() const {
+    if (interpreter::dicts_have_versions) return interpreter::version_of(modules_.get());
+    return static_cast<std::uint64_t>(PyDict_GET_SIZE(modules_.get())) + 1;
   }
   void find_frameworks();
   void find_asyncio();
@@ -167,8 +173,7 @@ class EnvironmentSource {
   std::int8_t count_ = Environment::first_other;
   bool has_marks_ = false;
   Ref modules_;  // sys.modules
-  // How many entries that had when they were last looked through; -1: look again.
-  Py_ssize_t modules_looked_through_ = -1;
+  std::uint64_t looked_through_ = 0;  // its state when that was done last; 0: look again
   // Empty until the program has imported the framework.
   Query asyncio_get_running_loop_;
   Query greenlet_getcurrent_;
