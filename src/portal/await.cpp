@@ -35,8 +35,8 @@ PyObject* refuse(ModuleState& state, PyObject* iterator) {
 
 bool in_portal(ModuleState& state) {
   Fiber* fiber = Thread::current_fiber();
-  return fiber != nullptr && state.environment.matches(fiber->portal()->environment,
-                                                       interpreter::current_thread());
+  return fiber != nullptr &&
+         state.environment.matches(fiber->portal()->environment, interpreter::current_thread());
 }
 
 namespace {

@@ -57,9 +57,9 @@ void EnvironmentSource::find_frameworks() {
 }
 
 void EnvironmentSource::decide_on_marks() {
-  const bool is_asyncio_told = !asyncio_current_tasks_ ||
-                               (asyncio_get_running_loop_.is_direct() &&
-                                PyDict_CheckExact(asyncio_current_tasks_.get()));
+  const bool is_asyncio_told =
+      !asyncio_current_tasks_ ||
+      (asyncio_get_running_loop_.is_direct() && PyDict_CheckExact(asyncio_current_tasks_.get()));
   has_marks_ = interpreter::dicts_have_versions && is_asyncio_told && !greenlet_getcurrent_ &&
                count_ == Environment::first_other;
 }
@@ -102,8 +102,7 @@ void EnvironmentSource::find_greenlet() {
 // alive while it runs. asyncio notes it in the dict of the thread state (set_running_loop() in
 // Modules/_asynciomodule.c), so it has to be asked for anew only where that has changed.
 PyObject* EnvironmentSource::asyncio_running_loop(PyThreadState* thread) {
-  if (has_marks_ && noted_.version != 0 &&
-      noted_.version == interpreter::version_of_dict(thread)) {
+  if (has_marks_ && noted_.version != 0 && noted_.version == interpreter::version_of_dict(thread)) {
     return noted_.loop;
   }
   noted_.version = 0;
@@ -132,7 +131,14 @@ PyObject* EnvironmentSource::asyncio(PyThreadState* thread) {
     if (task != nullptr) return task;
   } else {
     Ref task = Ref::steal(PyObject_CallOneArg(asyncio_current_tasks_.get(), loop));
-    if (task && task.get() != Py_None) return task.get();  // asyncio holds the running task
+    if (task && task.get() != Py_None) {
+      // Functions that are not asyncio's own may say otherwise than its thread state.
+      if (asyncio_get_running_loop_.is_direct() &&
+          PyCFunction_Check(asyncio_current_tasks_.get())) {
+        asyncio_state_.learn(thread, loop, task.get());
+      }
+      return task.get();  // asyncio holds the running task
+    }
   }
   PyErr_Clear();
   return loop;

@@ -3,14 +3,15 @@
 
 #include <cstdint>
 
+#include "interpreter/asyncio_state.hpp"
 #include "interpreter/dict_version.hpp"
 #include "portal/ref.hpp"
 
 namespace switchback::portal {
 
-// The versions of the dicts in which asyncio and Trio keep which task is current. As long as none of
-// them changes, neither does any current task; to find that out takes no look-up. All zero where they
-// cannot be had, or do not tell all.
+// The versions of the dicts in which asyncio and Trio keep which task is current. As long as none
+// of them changes, neither does any current task; to find that out takes no look-up. All zero where
+// they cannot be had, or do not tell all.
 struct Marks {
   std::uint64_t thread_dict = 0;  // has asyncio's running loop
   std::uint64_t asyncio_tasks = 0;
@@ -72,7 +73,7 @@ class EnvironmentSource {
   // Never fails: a framework that raises counts as having no current task.
   void capture(Environment& environment, int except, PyThreadState* thread) {
     look_for_frameworks();
-    environment.count = count_;
+    environment.count = static_cast<std::int8_t>(count_);
     const auto note = [&](int index) {
       if (index != except) environment.current[index] = current(index, thread);
     };
@@ -132,8 +133,8 @@ class EnvironmentSource {
   // takes place.
   Ref attribute_of_loaded(PyObject* module_name, const char* attribute);
 
-  // Whether the dicts' versions tell of every change: of what asyncio's C functions and Trio do, but
-  // not of greenlet, nor of frameworks that others have registered.
+  // Whether the dicts' versions tell of every change: of what asyncio's C functions and Trio do,
+  // but not of greenlet, nor of frameworks that others have registered.
   void decide_on_marks();
   Marks marks(PyThreadState* thread) {
     if (!interpreter::dicts_have_versions || !has_marks_) return Marks{};
@@ -152,7 +153,13 @@ class EnvironmentSource {
   bool matches_by_tasks(const Environment& environment, PyThreadState* thread);
 
   PyObject* current(int index, PyThreadState* thread) {
-    if (index == Environment::asyncio) return asyncio_current_tasks_ ? asyncio(thread) : nullptr;
+    if (index == Environment::asyncio) {
+      if (asyncio_state_.known()) {
+        PyObject* const task = asyncio_state_.task(thread);
+        return task != nullptr ? task : asyncio_state_.loop(thread);
+      }
+      return asyncio_current_tasks_ ? asyncio(thread) : nullptr;
+    }
     if (index == Environment::trio) return trio_run_context_ ? trio(thread) : nullptr;
     if (index == Environment::greenlet) return greenlet_getcurrent_ ? greenlet() : nullptr;
     return other(index);
@@ -170,20 +177,21 @@ class EnvironmentSource {
   PyObject* other(int index);
   PyObject* trio_run_dict(PyThreadState* thread);
 
-  std::int8_t count_ = Environment::first_other;
+  int count_ = Environment::first_other;
   bool has_marks_ = false;
-  Ref modules_;  // sys.modules
+  Ref modules_;                       // sys.modules
   std::uint64_t looked_through_ = 0;  // its state when that was done last; 0: look again
   // Empty until the program has imported the framework.
   Query asyncio_get_running_loop_;
   Query greenlet_getcurrent_;
-  Ref asyncio_current_tasks_;
+  Ref asyncio_current_tasks_;  // the dict up to 3.13, else the function current_task()
+  interpreter::AsyncioState asyncio_state_;
   Ref trio_run_context_;
   // What the thread-local trio_run_context_ holds in the thread with that state.
   Ref trio_run_dict_;
   std::uint64_t trio_thread_state_id_ = 0;
-  // asyncio's running loop (borrowed; nullptr for none) and its hash, as of a version of the dict in
-  // which asyncio notes it.
+  // asyncio's running loop (borrowed; nullptr for none) and its hash, as of a version of the dict
+  // in which asyncio notes it.
   struct {
     std::uint64_t version = 0;
     PyObject* loop = nullptr;

@@ -243,8 +243,7 @@ PySendResult run_step(Portal* self, Step step, PyObject** result) {
   if (found_thread == nullptr) return fail(result);
   Thread& thread = *found_thread;
   // A suspended portal keeps its backend, so this does not wait for the fiber itself.
-  if (self->fiber != nullptr && self->backend == Backend::native &&
-      !thread.ran_last(self->fiber)) {
+  if (self->fiber != nullptr && self->backend == Backend::native && !thread.ran_last(self->fiber)) {
     static_cast<StackFiber*>(self->fiber)->prefetch();
   }
   // The caller's reference may go away during the step: a task drops its coroutine when it ends.
@@ -273,8 +272,7 @@ PySendResult run_step(Portal* self, Step step, PyObject** result) {
   if (fiber->is_listed()) Thread::unlist(fiber);
   const PySendResult outcome = fiber->job_result(result);
   // To ask may run Python code, which finds this portal running still.
-  const bool with_greenlets =
-      fiber->backend() == Backend::greenlet || source.greenlet_loaded();
+  const bool with_greenlets = fiber->backend() == Backend::greenlet || source.greenlet_loaded();
   // A coroutine may refuse a step and live on: it was already executing, or not started and sent a
   // value.
   const bool goes_on =
