@@ -77,7 +77,7 @@ PyObject* drive(ModuleState& state, Fiber& fiber, PyObject* iterator, PySendResu
 }
 
 // await_() of anything but a coroutine that has not run yet, or on greenlet.
-PyObject* await_any(ModuleState& state, Fiber* fiber, PyObject* awaitable) {
+[[gnu::noinline]] PyObject* await_any(ModuleState& state, Fiber* fiber, PyObject* awaitable) {
   Ref keep = fiber != nullptr ? fiber->keep() : Ref();
   Ref iterator = await_iterator(awaitable);
   if (!iterator) return nullptr;
@@ -92,42 +92,48 @@ PySendResult send_to_coroutine(PyObject* coroutine, PyObject* value, PyObject** 
   return PyCoro_Type.tp_as_async->am_send(coroutine, value, result);
 }
 
-// The usual case, a new coroutine on a stack of ours, without what the others need. One that does
-// not suspend is done here, wherever it runs; only a trap has to find its way to the right event
-// loop.
-PyObject* await_coroutine(StackFiber& fiber, PyObject* coroutine) {
-  PyObject* result;
-  PySendResult outcome = send_to_coroutine(coroutine, Py_None, &result);
-  while (outcome == PYGEN_NEXT) {
+// The rest of await_() after a new coroutine has yielded `trap` (stolen), on a stack of ours: the
+// usual case, without what the others need. Apart from await_function(), so that the latter, where
+// nothing suspends, has few registers to save.
+[[gnu::noinline]] PyObject* drive_coroutine(StackFiber& fiber, PyObject* coroutine,
+                                            PyObject* trap) {
+  for (;;) {
     if (!in_innermost_task(fiber)) [[unlikely]] {
-      Py_DECREF(result);
+      Py_DECREF(trap);
       return refuse(*fiber.portal()->state, coroutine);
     }
     PyObject* exception;
-    PyObject* const value = fiber.suspend_stack(result, coroutine, &exception);
+    PyObject* const value = fiber.suspend_stack(trap, coroutine, &exception);
+    PyObject* result;
     if (value == nullptr) [[unlikely]] {
       // An exception is thrown in; from here on by what serves every case.
       Ref thrown = Ref::steal(exception);
       ModuleState& state = *fiber.portal()->state;
-      outcome = throw_into_delegate(state, coroutine, thrown.get(), &result);
+      const PySendResult outcome = throw_into_delegate(state, coroutine, thrown.get(), &result);
       if (outcome == PYGEN_ERROR) interpreter::chain_handled_exception();
       return drive(state, fiber, coroutine, outcome, result);
     }
-    outcome = send_to_coroutine(coroutine, value, &result);
+    const PySendResult outcome = send_to_coroutine(coroutine, value, &result);
     Py_DECREF(value);
+    if (outcome != PYGEN_NEXT) return result;
+    trap = result;
   }
-  return result;
 }
 
 }  // namespace
 
 PyObject* await_function(PyObject* module, PyObject* awaitable) {
   Fiber* const fiber = Thread::current_fiber();
-  if (fiber != nullptr && fiber->backend() == Backend::native &&
-      interpreter::is_unstarted_coroutine(awaitable)) [[likely]] {
-    return await_coroutine(static_cast<StackFiber&>(*fiber), awaitable);
+  const bool is_usual = fiber != nullptr && fiber->backend() == Backend::native &&
+                        interpreter::is_unstarted_coroutine(awaitable);
+  if (!is_usual) [[unlikely]] {
+    return await_any(state_of_module(module), fiber, awaitable);
   }
-  return await_any(state_of_module(module), fiber, awaitable);
+  // A coroutine that does not suspend is done here, wherever it runs; only a trap has to find its
+  // way to the right event loop.
+  PyObject* result;
+  if (send_to_coroutine(awaitable, Py_None, &result) != PYGEN_NEXT) return result;
+  return drive_coroutine(static_cast<StackFiber&>(*fiber), awaitable, result);
 }
 
 }  // namespace switchback::portal

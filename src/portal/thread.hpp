@@ -103,7 +103,7 @@ class Thread {
   static Thread* create();
   bool start_to_watch(PyThreadState* state);
   static void at_state_end(PyObject* watch);
-  Fiber* find_current() const;
+  [[gnu::noinline]] Fiber* find_current() const;
 
   // Beyond this number, stacks go back to the system when their step ends.
   static constexpr std::size_t most_idle = 1024;
