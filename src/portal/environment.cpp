@@ -57,11 +57,13 @@ void EnvironmentSource::find_frameworks() {
 }
 
 void EnvironmentSource::decide_on_marks() {
-  const bool is_asyncio_told =
-      !asyncio_current_tasks_ ||
-      (asyncio_get_running_loop_.is_direct() && PyDict_CheckExact(asyncio_current_tasks_.get()));
-  has_marks_ = interpreter::dicts_have_versions && is_asyncio_told && !greenlet_getcurrent_ &&
-               count_ == Environment::first_other;
+  PyObject* const tasks = asyncio_current_tasks_.get();
+  is_asyncio_in_c_ =
+      tasks != nullptr && asyncio_get_running_loop_.is_direct() &&
+      (interpreter::asyncio_current_tasks_is_a_dict ? PyDict_CheckExact(tasks)
+                                                    : PyCFunction_CheckExact(tasks));
+  has_marks_ = interpreter::dicts_have_versions && (tasks == nullptr || is_asyncio_in_c_) &&
+               !greenlet_getcurrent_ && count_ == Environment::first_other;
 }
 
 bool EnvironmentSource::matches_by_tasks(const Environment& environment, PyThreadState* thread) {
@@ -99,17 +101,19 @@ void EnvironmentSource::find_greenlet() {
 }
 
 // The same answer as asyncio._get_running_loop(), with nullptr for None. The loop keeps itself
-// alive while it runs. asyncio notes it in the dict of the thread state (set_running_loop() in
-// Modules/_asynciomodule.c), so it has to be asked for anew only where that has changed.
+// alive while it runs. Up to 3.12, asyncio notes it in the dict of the thread state
+// (set_running_loop() in Modules/_asynciomodule.c), so it has to be asked for anew only where that
+// has changed.
 PyObject* EnvironmentSource::asyncio_running_loop(PyThreadState* thread) {
-  if (has_marks_ && noted_.version != 0 && noted_.version == interpreter::version_of_dict(thread)) {
+  if (asyncio_state_.known()) return asyncio_state_.loop(thread);
+  if (noted_.version != 0 && noted_.version == interpreter::version_of_dict(thread)) {
     return noted_.loop;
   }
   noted_.version = 0;
   Ref asked = asyncio_get_running_loop_.ask();
   if (!asked) PyErr_Clear();
   PyObject* const loop = asked.get() == Py_None ? nullptr : asked.get();
-  if (!has_marks_) return loop;
+  if (interpreter::AsyncioState::has_loop || !has_marks_) return loop;
   const Py_hash_t hash = loop != nullptr ? PyObject_Hash(loop) : 0;
   if (hash == -1) {
     PyErr_Clear();
@@ -122,26 +126,23 @@ PyObject* EnvironmentSource::asyncio_running_loop(PyThreadState* thread) {
 // The same answer as asyncio.current_task(), without its exception where no loop runs. Where a
 // loop runs but no task does, the loop stands for the callback that it is running.
 PyObject* EnvironmentSource::asyncio(PyThreadState* thread) {
-  PyObject* loop = asyncio_running_loop(thread);
+  PyObject* const loop = asyncio_running_loop(thread);
   if (loop == nullptr) return nullptr;
-  if (interpreter::asyncio_current_tasks_is_a_dict) {
-    PyObject* tasks = asyncio_current_tasks_.get();
-    PyObject* task = noted_.version != 0 ? interpreter::item_by_hash(tasks, loop, noted_.hash)
-                                         : PyDict_GetItemWithError(tasks, loop);
-    if (task != nullptr) return task;
+  PyObject* const tasks = asyncio_current_tasks_.get();
+  PyObject* task;  // borrowed: asyncio holds the one that runs
+  if (!interpreter::asyncio_current_tasks_is_a_dict) {
+    task = Ref::steal(PyObject_CallOneArg(tasks, loop)).get();
+  } else if (noted_.version != 0) {
+    task = interpreter::item_by_hash(tasks, loop, noted_.hash);
   } else {
-    Ref task = Ref::steal(PyObject_CallOneArg(asyncio_current_tasks_.get(), loop));
-    if (task && task.get() != Py_None) {
-      // Functions that are not asyncio's own may say otherwise than its thread state.
-      if (asyncio_get_running_loop_.is_direct() &&
-          PyCFunction_Check(asyncio_current_tasks_.get())) {
-        asyncio_state_.learn(thread, loop, task.get());
-      }
-      return task.get();  // asyncio holds the running task
-    }
+    task = PyDict_GetItemWithError(tasks, loop);
   }
-  PyErr_Clear();
-  return loop;
+  if (task == nullptr || task == Py_None) {
+    PyErr_Clear();
+    return loop;
+  }
+  if (is_asyncio_in_c_ && !asyncio_state_.known()) asyncio_state_.learn(thread, loop, task);
+  return task;
 }
 
 // vars(GLOBAL_RUN_CONTEXT) in this thread, borrowed. A look-up in it takes a tenth of the time of a
@@ -218,6 +219,7 @@ int EnvironmentSource::traverse(visitproc visit, void* arg) {
 void EnvironmentSource::clear() {
   count_ = Environment::first_other;
   has_marks_ = false;
+  noted_.version = 0;
   modules_ = Ref();
   asyncio_get_running_loop_.clear();
   asyncio_current_tasks_ = Ref();

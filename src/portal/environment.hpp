@@ -9,16 +9,16 @@
 
 namespace switchback::portal {
 
-// The versions of the dicts in which asyncio and Trio keep which task is current. As long as none
-// of them changes, neither does any current task; to find that out takes no look-up. All zero where
-// they cannot be had, or do not tell all.
+// What changes whenever a current task does, so that to find that none has takes no look-up: the
+// versions of the dicts in which asyncio and Trio keep them. All zero where that is not known.
 struct Marks {
-  std::uint64_t thread_dict = 0;  // has asyncio's running loop
+  // Of asyncio's running loop: the loop, or the version of the dict that it is in.
+  std::uint64_t asyncio_loop = 0;
   std::uint64_t asyncio_tasks = 0;
   std::uint64_t trio_run = 0;
 
   bool same_as(const Marks& other) const {
-    return thread_dict != 0 && thread_dict == other.thread_dict &&
+    return asyncio_loop != 0 && asyncio_loop == other.asyncio_loop &&
            asyncio_tasks == other.asyncio_tasks && trio_run == other.trio_run;
   }
 };
@@ -133,14 +133,15 @@ class EnvironmentSource {
   // takes place.
   Ref attribute_of_loaded(PyObject* module_name, const char* attribute);
 
-  // Whether the dicts' versions tell of every change: of what asyncio's C functions and Trio do,
-  // but not of greenlet, nor of frameworks that others have registered.
+  // Whether there may be marks: they tell what asyncio's C functions and Trio do, but not of
+  // greenlet, nor of frameworks that others have registered.
   void decide_on_marks();
   Marks marks(PyThreadState* thread) {
     if (!interpreter::dicts_have_versions || !has_marks_) return Marks{};
     Marks now;
-    now.thread_dict = interpreter::version_of_dict(thread);
+    now.asyncio_loop = 1;
     if (asyncio_current_tasks_) {
+      now.asyncio_loop = mark_of_loop(thread);
       now.asyncio_tasks = interpreter::version_of(asyncio_current_tasks_.get());
     }
     if (trio_run_context_) {
@@ -150,11 +151,16 @@ class EnvironmentSource {
     }
     return now;
   }
+  std::uint64_t mark_of_loop(PyThreadState* thread) const {
+    if (!interpreter::AsyncioState::has_loop) return interpreter::version_of_dict(thread);
+    if (!asyncio_state_.known()) return 0;
+    return reinterpret_cast<std::uintptr_t>(asyncio_state_.loop(thread)) + 1;
+  }
   bool matches_by_tasks(const Environment& environment, PyThreadState* thread);
 
   PyObject* current(int index, PyThreadState* thread) {
     if (index == Environment::asyncio) {
-      if (asyncio_state_.known()) {
+      if (interpreter::AsyncioState::has_task && asyncio_state_.known()) {
         PyObject* const task = asyncio_state_.task(thread);
         return task != nullptr ? task : asyncio_state_.loop(thread);
       }
@@ -179,6 +185,8 @@ class EnvironmentSource {
 
   int count_ = Environment::first_other;
   bool has_marks_ = false;
+  // Otherwise, or where they are replaced, its functions may say other than what its state has.
+  bool is_asyncio_in_c_ = false;
   Ref modules_;                       // sys.modules
   std::uint64_t looked_through_ = 0;  // its state when that was done last; 0: look again
   // Empty until the program has imported the framework.
@@ -190,8 +198,8 @@ class EnvironmentSource {
   // What the thread-local trio_run_context_ holds in the thread with that state.
   Ref trio_run_dict_;
   std::uint64_t trio_thread_state_id_ = 0;
-  // asyncio's running loop (borrowed; nullptr for none) and its hash, as of a version of the dict
-  // in which asyncio notes it.
+  // Up to 3.12, asyncio's running loop (borrowed; nullptr for none) and its hash, as of a version of
+  // the dict in which asyncio notes it.
   struct {
     std::uint64_t version = 0;
     PyObject* loop = nullptr;
