@@ -29,7 +29,13 @@ from switchback import (
     with_portal_run_sync,
 )
 
-greenlet = pytest.importorskip("greenlet")
+
+@pytest.fixture(scope="module", autouse=True)
+def import_greenlet():
+    # Not before: what has been imported changes how other tests' portals run.
+    global greenlet
+    greenlet = pytest.importorskip("greenlet")
+
 
 variable = contextvars.ContextVar("variable", default="unset")
 
