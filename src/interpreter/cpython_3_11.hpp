@@ -6,6 +6,22 @@
 
 namespace switchback::interpreter {
 
+// What stands below a portal that is resumed where no Python frame is, as when a thread ends: a
+// complete frame. Where a returning frame finds none below, this minor leaves its link to the frame
+// beneath as it is (take_ownership() in Python/frame.c), and that would outlive the stack. Never
+// freed.
+inline _PyInterpreterFrame* outermost_frame(PyCodeObject* code) {
+  static _PyInterpreterFrame frame = [&] {
+    _PyInterpreterFrame outermost{};
+    outermost.f_code = code;
+    outermost.f_globals = outermost.f_builtins = PyEval_GetBuiltins();
+    outermost.owner = FRAME_OWNED_BY_THREAD;
+    outermost.prev_instr = _PyCode_CODE(code) + code->_co_firsttraceable;
+    return outermost;
+  }();
+  return &frame;
+}
+
 struct Resumer : CommonResumer {
   _PyCFrame* cframe;
   RecursionDepth::Resumer recursion;
@@ -30,13 +46,12 @@ class StackState : public CommonState {
     CommonState::enter(thread, resumer);
     resumer.cframe = thread->cframe;
     _PyInterpreterFrame* below = resumer.cframe->current_frame;
+    if (below == nullptr) below = outermost_frame(base_frame_.f_code);
     base_frame_.previous = below;
     // C code that runs directly on the stack finds the current globals and builtins in the current
     // frame, and this minor does not skip an incomplete one (_PyEval_GetBuiltins()).
-    if (below != nullptr) {
-      base_frame_.f_globals = below->f_globals;
-      base_frame_.f_builtins = below->f_builtins;
-    }
+    base_frame_.f_globals = below->f_globals;
+    base_frame_.f_builtins = below->f_builtins;
     base_cframe_.previous = resumer.cframe;
     // Whether to trace is a property of the thread that happens to be kept per C frame.
     cframe_->use_tracing = resumer.cframe->use_tracing;
