@@ -4,10 +4,13 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <bit>
+#include <cassert>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
@@ -20,6 +23,12 @@
 #endif
 #ifndef MAP_STACK
 #define MAP_STACK 0
+#endif
+
+#ifdef __linux__
+// Not in every C library.
+extern "C" ssize_t process_madvise(int process, const iovec* parts, size_t count, int advice,
+                                   unsigned int flags) noexcept __attribute__((weak));
 #endif
 
 namespace switchback::core {
@@ -35,6 +44,7 @@ constexpr int guard_install = 102;
 #endif
 
 std::atomic<bool> madvise_works{true};
+std::atomic<bool> guard_has_worked{false};
 // Guards that have split a mapping in two.
 std::atomic<std::size_t> splitting_guards{0};
 
@@ -46,6 +56,29 @@ std::size_t read_most_mappings() {
     std::fclose(file);
   }
   return most != 0 ? most : 65530;  // the kernel's default
+}
+
+// Gives advice on several places at once. The process is named by a number that stands for the
+// caller, from Linux 6.15 on: a descriptor would still name the parent after a fork(). Older kernels
+// know no such descriptor, and refuse.
+bool advise([[maybe_unused]] const Places& places, [[maybe_unused]] int advice) {
+#ifdef __linux__
+  constexpr int self = -10001;  // PIDFD_SELF_THREAD_GROUP
+  static std::atomic<bool> works{true};
+  if (process_madvise == nullptr || !works.load(std::memory_order_relaxed)) return false;
+  std::array<iovec, 64> parts{};
+  assert(places.count <= parts.size());
+  for (std::size_t i = 0; i < places.count; ++i) {
+    parts[i] = {places.first + i * places.spacing, places.size};
+  }
+  const ssize_t advised = process_madvise(self, parts.data(), places.count, advice, 0);
+  if (advised == static_cast<ssize_t>(places.count * places.size)) return true;
+  // Out of memory, or locked: that may pass.
+  if (advised < 0 && errno != ENOMEM && errno != EINVAL && errno != EAGAIN) {
+    works.store(false, std::memory_order_relaxed);
+  }
+#endif
+  return false;
 }
 
 GuardResult protect(std::byte* low, std::size_t size) {
@@ -125,19 +158,30 @@ GuardResult install_guard(std::byte* low, std::size_t size) noexcept {
     if (madvise(low, size, -1) == 0) madvise_works.store(false, std::memory_order_relaxed);
     return true;
   }();
-  static std::atomic<bool> has_worked{false};
   if (madvise_works.load(std::memory_order_relaxed)) {
     if (madvise(low, size, guard_install) == 0) {
-      has_worked.store(true, std::memory_order_relaxed);
+      guard_has_worked.store(true, std::memory_order_relaxed);
       return GuardResult::installed;
     }
     if (errno != EINVAL) return GuardResult::no_memory;
     // Only a kernel that does not know of it is not asked again; locked memory cannot have any.
-    if (!has_worked.load(std::memory_order_relaxed)) {
+    if (!guard_has_worked.load(std::memory_order_relaxed)) {
       madvise_works.store(false, std::memory_order_relaxed);
     }
   }
   return protect(low, size);
+}
+
+bool install_guards(const Places& places) noexcept {
+  // install_guard() finds out whether the kernel has guards, on one.
+  return guard_has_worked.load(std::memory_order_relaxed) && advise(places, guard_install);
+}
+
+void populate([[maybe_unused]] const Places& places) noexcept {
+#ifdef __linux__
+  constexpr int populate_write = 23;  // MADV_POPULATE_WRITE, not named by older C libraries
+  if (guard_has_worked.load(std::memory_order_relaxed)) advise(places, populate_write);
+#endif
 }
 
 std::size_t most_mappings() noexcept {

@@ -32,6 +32,22 @@ enum class GuardResult {
 // Makes whole pages inaccessible, for good.
 GuardResult install_guard(std::byte* low, std::size_t size) noexcept;
 
+// Places of the same size, each `spacing` above the one before.
+struct Places {
+  std::byte* first;
+  std::size_t size;  // whole pages
+  std::size_t spacing;
+  std::size_t count;  // at most 64
+};
+
+// Does what install_guard() does, for all of them in one system call. Returns false where there is
+// no such call, or where it has not got through; some of them may be inaccessible then.
+bool install_guards(const Places& places) noexcept;
+
+// Gives all of these pages memory ahead of their first touch, which takes less time than a page
+// fault each; or does nothing, where that would take a system call each.
+void populate(const Places& places) noexcept;
+
 // How many mappings a process may have, where install_guard() says that there are too many.
 std::size_t most_mappings() noexcept;
 

@@ -40,6 +40,9 @@ GuardResult install_guard(std::byte* low, std::size_t size) noexcept {
                                                    : GuardResult::no_memory;
 }
 
+bool install_guards(const Places&) noexcept { return false; }
+void populate(const Places&) noexcept {}
+
 std::size_t most_mappings() noexcept { return SIZE_MAX; }
 
 void discard_memory(std::byte* low, std::size_t size) noexcept {

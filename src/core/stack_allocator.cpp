@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
+#include <limits>
 #include <mutex>
 #include <new>
 
 #include "core/memory.hpp"
+#include "core/slab_layout.hpp"
 
 namespace switchback::core {
 
@@ -27,13 +29,12 @@ namespace {
 // A program with few portals should not look as if it used gigabytes; with many, each slab costs
 // two system calls or three.
 constexpr std::size_t fewest_in_slab = 8;
-constexpr std::size_t most_in_slab = 64;
+constexpr std::size_t most_in_slab = SlabLayout::most_stacks;
 
-// How much address space one page of page tables is for, on processors with pages of 4 KiB.
-constexpr std::size_t page_table_span = 2 * 1024 * 1024;
-// Where in such a span a stack ends and the next guard begins: what is used first is around it, and
-// most of that below.
-constexpr std::size_t place_in_span = page_table_span / 4 * 3;
+// How many stacks are prepared ahead of their use: at most one in so many of those in use, which
+// is less than 0.1 kB for each of these.
+constexpr std::size_t most_unused_share = 64;
+constexpr std::size_t most_in_batch = 16;
 
 }  // namespace
 
@@ -47,13 +48,17 @@ StackAllocator::~StackAllocator() {
 }
 
 Slab* StackAllocator::make_slab() noexcept {
+  if (stack_size_ > std::numeric_limits<std::size_t>::max() / (2 * most_in_slab)) return nullptr;
   auto* slab = new (std::nothrow) Slab{};
   if (slab == nullptr) return nullptr;
+  const SlabLayout layout(stack_size_, page_size());
   // As many as there are, or fewer where address space is scarce.
   for (std::size_t count = std::clamp(std::bit_floor(live_ + 1), fewest_in_slab, most_in_slab);
        count > 0; count /= 2) {
-    slab->low = reserve_memory(stack_size_ * count, page_table_span, place_in_span);
+    slab->low = reserve_memory(layout.slab_size(count), page_table_span,
+                               SlabLayout::place_in_span(slabs_made_));
     if (slab->low != nullptr) {
+      ++slabs_made_;
       slab->count = count;
       slab->free = slab->all();
       return slab;
@@ -64,7 +69,8 @@ Slab* StackAllocator::make_slab() noexcept {
 }
 
 void StackAllocator::destroy_slab(Slab* slab) noexcept {
-  release_memory(slab->low, stack_size_ * slab->count, slab->guard_mappings);
+  const SlabLayout layout(stack_size_, page_size());
+  release_memory(slab->low, layout.slab_size(slab->count), slab->guard_mappings);
   delete slab;
 }
 
@@ -80,6 +86,26 @@ void StackAllocator::unlink(Slab* slab) noexcept {
   (slab->previous != nullptr ? slab->previous->next : available_) = slab->next;
 }
 
+// Installs the guards of several stacks, and gives the page that each is going to use first its
+// memory. That takes less time than one by one, but memory for stacks that may not be used: so it
+// is done where these are few next to those in use.
+bool StackAllocator::prepare_batch(Slab& slab, std::size_t first) noexcept {
+  const std::size_t fitting = std::min(live_ / most_unused_share, most_in_batch);
+  const std::size_t count = std::min(fitting, slab.count - first);
+  if (count < 2) return false;
+  const std::uint64_t bits = (~std::uint64_t{0} >> (64 - count)) << first;
+  // What has been guarded before has been used before.
+  if ((slab.guarded & bits) != 0) return false;
+  const SlabLayout layout(stack_size_, page_size());
+  std::byte* const low = slab.low + first * layout.spacing();
+  if (!install_guards({low, Stack::guard_size, layout.spacing(), count})) return false;
+  slab.guarded |= bits;
+  if (first_used_ != 0) {
+    populate({low + stack_size_ - first_used_, page_size(), layout.spacing(), count});
+  }
+  return true;
+}
+
 Stack StackAllocator::allocate(StackFailure* failure) noexcept {
   assert(stack_size_ % page_size() == 0 && stack_size_ > Stack::guard_size);
   const std::lock_guard lock(mutex_);
@@ -89,11 +115,12 @@ Stack StackAllocator::allocate(StackFailure* failure) noexcept {
     if (made == nullptr) return Stack{};
     link(made);
   }
+  const SlabLayout layout(stack_size_, page_size());
   Slab* const slab = available_;
   const auto index = static_cast<std::size_t>(std::countr_zero(slab->free));
   const std::uint64_t bit = std::uint64_t{1} << index;
-  const Stack stack{slab->low + index * stack_size_, stack_size_, slab};
-  if ((slab->guarded & bit) == 0) {
+  const Stack stack{slab->low + index * layout.spacing(), stack_size_, slab};
+  if ((slab->guarded & bit) == 0 && !prepare_batch(*slab, index)) {
     const GuardResult result = install_guard(stack.low, Stack::guard_size);
     if (result == GuardResult::no_memory) return Stack{};
     if (result == GuardResult::too_many) {
@@ -111,8 +138,9 @@ Stack StackAllocator::allocate(StackFailure* failure) noexcept {
 
 void StackAllocator::deallocate(const Stack& stack) noexcept {
   const std::lock_guard lock(mutex_);
+  const SlabLayout layout(stack_size_, page_size());
   Slab* const slab = stack.slab;
-  const auto index = static_cast<std::size_t>(stack.low - slab->low) / stack_size_;
+  const auto index = static_cast<std::size_t>(stack.low - slab->low) / layout.spacing();
   const std::uint64_t bit = std::uint64_t{1} << index;
   assert((slab->free & bit) == 0);
   if (slab->free == 0) link(slab);

@@ -19,12 +19,14 @@ enum class StackFailure {
 //   slab:  | guard | stack 0 | guard | stack 1 | guard | ...
 //
 // Memory is used where a stack is touched, and once more for the page tables of it: a page for each
-// 2 MiB of address space. So a guard lies directly above the top of the stack before, and both in
-// the same 2 MiB.
+// 2 MiB of address space. So a guard lies above the top of the stack before, and both in the same
+// 2 MiB (slab_layout.hpp).
 class StackAllocator {
  public:
-  // `stack_size` includes the guard, and is a multiple of 64 KiB, the largest size of a page.
-  constexpr explicit StackAllocator(std::size_t stack_size) : stack_size_(stack_size) {}
+  // `stack_size` includes the guard, and is a multiple of 64 KiB, the largest size of a page. The
+  // page that begins `first_used` below the top is used first (0: any).
+  constexpr explicit StackAllocator(std::size_t stack_size, std::size_t first_used = 0)
+      : stack_size_(stack_size), first_used_(first_used) {}
   StackAllocator(const StackAllocator&) = delete;
   StackAllocator& operator=(const StackAllocator&) = delete;
   ~StackAllocator();  // when all stacks are back
@@ -44,14 +46,17 @@ class StackAllocator {
 
  private:
   Slab* make_slab() noexcept;
+  bool prepare_batch(Slab& slab, std::size_t first) noexcept;
   void destroy_slab(Slab* slab) noexcept;
   void link(Slab* slab) noexcept;
   void unlink(Slab* slab) noexcept;
 
   const std::size_t stack_size_;
+  const std::size_t first_used_;
   mutable Lock mutex_;
   Slab* available_ = nullptr;  // a list of the slabs in which a stack is free
   std::size_t live_ = 0;
+  std::size_t slabs_made_ = 0;
 };
 
 }  // namespace switchback::core

@@ -28,7 +28,8 @@ constexpr std::size_t kept_size = 64 * 1024;
 
 // Never destroyed: daemon threads may outlive all static objects.
 union Stacks {
-  core::StackAllocator allocator{core::Stack::guard_size + c_stack_size + data_stack_size};
+  core::StackAllocator allocator{core::Stack::guard_size + c_stack_size + data_stack_size,
+                                 data_stack_size};
   constexpr Stacks() {}
   ~Stacks() {}
 };

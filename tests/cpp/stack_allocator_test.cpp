@@ -184,6 +184,49 @@ TEST(AnAllocator, keeps_its_books_whatever_the_order) {
   for (const Stack& stack : stacks) allocator.deallocate(stack);
 }
 
+TEST(AnAllocator, prepares_several_stacks_together_each_as_zero_and_with_its_guard) {
+  constexpr std::size_t count = 3'000;
+  constexpr std::size_t first_used = 256 * 1024;
+  StackAllocator allocator(mebibyte, first_used);
+  StackFailure failure{};
+  std::vector<Stack> stacks;
+  for (std::size_t i = 0; i < count; ++i) {
+    stacks.push_back(allocator.allocate(&failure));
+    ASSERT_TRUE(stacks.back());
+    ASSERT_EQ(*(stacks.back().top() - first_used), std::byte{0});
+    std::memset(stacks.back().top() - first_used, 0x5a, first_used);
+  }
+  for (std::size_t i = count - 40; i < count; ++i) {
+    EXPECT_EXIT(write_byte(stacks[i].usable_low() - 1), testing::KilledBySignal(SIGSEGV), "");
+    EXPECT_EXIT(write_byte(stacks[i].low), testing::KilledBySignal(SIGSEGV), "");
+  }
+  for (const Stack& stack : stacks) allocator.deallocate(stack);
+}
+
+#ifdef __linux__
+TEST(AnAllocator, prepares_few_stacks_ahead_of_their_use) {
+  constexpr std::size_t first_used = 256 * 1024;
+  StackAllocator allocator(10 * mebibyte, first_used);
+  StackFailure failure{};
+  std::vector<Stack> stacks;
+  for (std::size_t i = 0; i < 3'000; ++i) {
+    stacks.push_back(allocator.allocate(&failure));
+    ASSERT_TRUE(stacks.back());
+  }
+  // Those that have not been handed out lie above the last one in its slab.
+  const Stack last = stacks.back();
+  std::size_t ahead = 0;
+  for (std::size_t n = 1; n < 64; ++n) {
+    std::byte* page = last.top() - first_used + n * (last.size + 4096);
+    unsigned char resident = 0;
+    if (mincore(page, page_size(), &resident) != 0) break;
+    ahead += resident & 1U;
+  }
+  EXPECT_LE(ahead, 16U);
+  for (const Stack& stack : stacks) allocator.deallocate(stack);
+}
+#endif
+
 TEST(AnAllocator, serves_many_threads) {
   StackAllocator allocator(mebibyte);
   std::vector<std::thread> threads;

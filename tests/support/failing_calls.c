@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum kind { STACK_MAP, ANY_MAP, GUARD_BY_MADVISE, GUARD_BY_MPROTECT, NEW, KINDS };
@@ -59,6 +60,16 @@ int madvise(void *address, size_t size, int advice) {
     return -1;
   }
   return (int)syscall(SYS_madvise, address, size, advice);
+}
+
+/* Guards for several stacks at once. */
+ssize_t process_madvise(int process, const struct iovec *parts, size_t count, int advice,
+                        unsigned flags) {
+  if (advice == guard_install && is_to_fail(GUARD_BY_MADVISE)) {
+    errno = EINVAL;
+    return -1;
+  }
+  return syscall(SYS_process_madvise, process, parts, count, advice, flags);
 }
 
 int mprotect(void *address, size_t size, int protection) {
