@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _FRAMES = "greenlet hides the frames below a greenlet from those in it"
 _MEMORY = "greenlet itself does not survive a lack of memory"
+_COLLECTOR = "greenlet moves the stack on which the garbage collector has its lists"
 _STACKS = "is about stacks of our own"
 
 #: The start of a test's id -> why it does not hold where greenlet switches.
@@ -17,9 +18,9 @@ NATIVE_ONLY = {
     "test_isolated.py::test_script_exits_cleanly[c_functions_at_the_base_of_a_portal]": _FRAMES,
     "test_isolated.py::test_script_exits_cleanly[frame_of_the_base_outlives_its_stack]": _FRAMES,
     "test_isolated.py::test_script_exits_cleanly["
-    "finalizers_of_the_collector_wait_while_garbage_is_freed]": (
-        "greenlet moves the stack on which the collector has its lists"
-    ),
+    "finalizers_of_the_collector_wait_while_garbage_is_freed]": _COLLECTOR,
+    "test_isolated.py::test_script_exits_cleanly[random_lives]": _COLLECTOR,
+    "test_isolated.py::test_script_exits_cleanly[address_space_that_runs_out]": _MEMORY,
     "test_isolated.py::test_script_exits_cleanly[deep_portal_resumed_by_deep_code]": (
         "greenlet counts the recursion of each greenlet on its own"
     ),

@@ -25,6 +25,7 @@ _UNDER_BOTH = {
     f"{_SCRIPT}[greenlets_that_outlive_their_step]": _GREENLETS,
     f"{_SCRIPT}[modules_that_run_code_when_looked_at]": _GREENLETS,
     f"{_SCRIPT}[stacks_that_went_deep_give_their_memory_back]": _RESIDENT,
+    f"{_SCRIPT}[address_space_that_runs_out]": _ALLOCATORS,
     "test_out_of_memory.py::test_the_system_has_no_memory[new]": _ALLOCATORS,
 }
 

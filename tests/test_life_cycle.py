@@ -588,6 +588,46 @@ def test_a_portal_dropped_in_another_thread_is_closed_in_its_own():
     assert log == [threading.get_ident()]
 
 
+def natively_suspended(log):
+    async def native():
+        try:
+            return await trap()
+        finally:
+            log.append(threading.get_ident())
+
+    portal = _engine.open_portal(native())
+    portal.send(None)
+    return portal
+
+
+def test_a_portal_in_a_native_await_is_resumed_in_any_thread_as_a_coroutine_is():
+    def resume():
+        with pytest.raises(StopIteration) as stop:
+            portal.send("answer")
+        return stop.value.value, threading.get_ident()
+
+    log = []
+    portal = natively_suspended(log)
+    answer, thread_id = in_thread(resume)
+    assert answer == "answer"
+    assert log == [thread_id] != [threading.get_ident()]
+
+
+@pytest.mark.parametrize("way", ["close", "drop"])
+def test_a_portal_in_a_native_await_is_ended_in_any_thread_as_a_coroutine_is(way):
+    def end():
+        if way == "close":
+            holder[0].close()
+        holder.clear()
+        return threading.get_ident()
+
+    log = []
+    holder = [natively_suspended(log)]
+    assert log == []
+    thread_id = in_thread(end)
+    assert log == [thread_id] != [threading.get_ident()]
+
+
 def test_a_thread_that_ends_with_suspended_portals():
     log = []
 

@@ -488,13 +488,24 @@ def test_the_portal_and_the_loop_go_on_after_errors(library):
     assert library.run(main) == [10] * 5
 
 
-def test_a_portal_resumed_in_another_thread_is_refused_and_stays_usable():
-    portal = with_portal_run_sync(lambda: await_(trap()))
-    assert portal.send(None) == "trap"
+def test_a_call_resumed_in_another_thread_fails_and_its_portal_is_closed_in_its_own():
+    def sync():
+        try:
+            await_(trap())
+        finally:
+            ended_in.append(threading.current_thread())
+
+    ended_in = []
+    coroutine = with_portal_run_sync(sync)
+    assert coroutine.send(None) == "trap"
     with pytest.raises(
         RuntimeError, match=r"in thread 'MainThread', and can only.*not in thread 'the worker'"
     ):
-        run_thread(lambda: portal.send(1))
+        run_thread(lambda: coroutine.send(1))
+    del coroutine
+    with pytest.raises(StopIteration):
+        with_portal_run_sync(int).send(None)
+    assert ended_in == [threading.current_thread()]
 
 
 def test_an_engine_portal_resumed_in_another_thread_is_refused_and_stays_usable():

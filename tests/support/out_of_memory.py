@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import types
+import weakref
 
 import switchback
 from switchback import _engine, await_
@@ -192,8 +193,9 @@ def run_operation(name):
     prepare, operate = OPERATIONS[name]
     set_nomemory, remove = _testcapi.set_nomemory, _testcapi.remove_mem_hooks
     for open_one in KINDS:
+        portals: list[weakref.ref] = []
 
-        def attempt(first, last, open_one=open_one):
+        def attempt(first, last, open_one=open_one, portals=portals):
             portal = prepare(open_one)
             succeeded = False
             try:
@@ -206,11 +208,15 @@ def run_operation(name):
                 assert is_for_want_of_memory(error), error
             # Whatever became of it, it can be closed, once there is memory again.
             portal.close()
+            portals.append(weakref.ref(portal))
             check_next_portals()
             check_stacks()
             return succeeded
 
         each_failure(attempt)
+        gc.collect()
+        kept = [n for n, portal in enumerate(portals) if portal() is not None]
+        assert not kept, f"{kept} of {len(portals)} portals"
 
 
 def run_drop():
