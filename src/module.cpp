@@ -1,4 +1,6 @@
 // The extension module switchback._engine: its functions, its state, its start and its end.
+#include <limits>
+
 #include "core/memory.hpp"
 #include "portal/await.hpp"
 #include "portal/awaitable.hpp"
@@ -132,6 +134,23 @@ PyObject* set_backend(PyObject* module, PyObject* name) {
   return nullptr;
 }
 
+PyObject* get_stack_size(PyObject*, PyObject*) {
+  return PyLong_FromSize_t(portal::StackFiber::stack_size());
+}
+
+PyObject* set_stack_size(PyObject*, PyObject* bytes) {
+  if (!PyLong_Check(bytes)) {
+    PyErr_Format(PyExc_TypeError, "the size of a stack is an int, not %.100s",
+                 Py_TYPE(bytes)->tp_name);
+    return nullptr;
+  }
+  int overflow;
+  long long asked = PyLong_AsLongLongAndOverflow(bytes, &overflow);
+  if (overflow != 0) asked = std::numeric_limits<long long>::max();  // refused, as too large
+  if (!portal::StackFiber::set_stack_size(asked)) return nullptr;
+  Py_RETURN_NONE;
+}
+
 PyObject* native_obstacle(PyObject*, PyObject*) {
   const char* obstacle = interpreter::native_obstacle();
   if (obstacle == nullptr) Py_RETURN_NONE;
@@ -195,6 +214,10 @@ PyMethodDef methods[] = {
     {"get_backend", get_backend, METH_NOARGS, "Return the choice of backend."},
     {"set_backend", set_backend, METH_O,
      "Choose the backend of portals that begin from now on: 'auto', 'native' or 'greenlet'."},
+    {"get_stack_size", get_stack_size, METH_NOARGS,
+     "Return the bytes of address space that each native stack takes."},
+    {"set_stack_size", set_stack_size, METH_O,
+     "Choose the bytes of address space that each native stack takes, before there is one."},
     {"native_obstacle", native_obstacle, METH_NOARGS,
      "Return why the native backend cannot be used in this interpreter, or None if it can."},
     {"close_suspended_portals", close_suspended_portals, METH_NOARGS,

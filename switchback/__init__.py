@@ -29,5 +29,8 @@ __version__ = "0.1.0"
 #: Which backend portals run on: "auto", "native" or "greenlet". May be set at any time, and counts
 #: for portals whose first step begins after that.
 backend: str
+#: Bytes of address space for the stack of each portal, 10 MiB unless set. Can be set until the
+#: first portal begins; to less than that, only from CPython 3.14 on.
+stack_size: int
 _backend.make_settable(__name__)
 del _backend

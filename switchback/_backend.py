@@ -1,4 +1,4 @@
-"""The choice of backend, as an attribute of the package that can be set."""
+"""The backend and the size of a stack, as attributes of the package that can be set."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from types import ModuleType
 from . import _engine
 
 ENVIRONMENT_VARIABLE = "SWITCHBACK_BACKEND"
+STACK_SIZE_VARIABLE = "SWITCHBACK_STACK_SIZE"
 
 
 class _Package(ModuleType):
@@ -26,12 +27,26 @@ class _Package(ModuleType):
                 "the greenlet backend needs the package greenlet: 'pip install greenlet'"
             ) from error
 
+    @property
+    def stack_size(self) -> int:
+        return _engine.get_stack_size()
+
+    @stack_size.setter
+    def stack_size(self, size: int) -> None:
+        _engine.set_stack_size(size)
+
 
 def make_settable(package: str) -> None:
-    """Give a package the attribute `backend`, at first as the environment variable says."""
+    """Give a package its attributes that can be set, at first as environment variables say."""
     module = sys.modules[package]
     module.__class__ = _Package
     assert isinstance(module, _Package)
+    size = os.environ.get(STACK_SIZE_VARIABLE)
+    if size:
+        try:
+            module.stack_size = int(size)
+        except (ValueError, OverflowError) as error:
+            raise ValueError(f"{STACK_SIZE_VARIABLE}: {error}") from None
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)
     if chosen:
         try:

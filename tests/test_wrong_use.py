@@ -502,7 +502,7 @@ def test_a_call_resumed_in_another_thread_fails_and_its_portal_is_closed_in_its_
         RuntimeError, match=r"in thread 'MainThread', and can only.*not in thread 'the worker'"
     ):
         run_thread(lambda: coroutine.send(1))
-    del coroutine
+    coroutine = None
     with pytest.raises(StopIteration):
         with_portal_run_sync(int).send(None)
     assert ended_in == [threading.current_thread()]

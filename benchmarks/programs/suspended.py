@@ -123,7 +123,10 @@ def print_measured(
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("contender", choices=CONTENDERS)
     parser.add_argument("count", type=int)
+    parser.add_argument("--stack-size", type=int, help="of Switchback's stacks, in bytes")
     arguments = parser.parse_args()
+    if arguments.stack_size is not None:
+        importlib.import_module("switchback").stack_size = arguments.stack_size
     print(json.dumps(asyncio.run(measure(arguments.contender, arguments.count))))
 
 

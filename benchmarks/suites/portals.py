@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from harness.children import ChildFailure, ask, available_memory, say
@@ -11,6 +12,11 @@ TITLE = "Many portals at once"
 
 CONTENDERS = ("native", "switchback", "greenback")
 NAMES = {"native": "native task", "switchback": "Switchback", "greenback": "greenback"}
+#: Switchback with smaller stacks than its own choice, where the interpreter measures the C stack.
+SMALL = "small stacks"
+SMALL_SIZE = 1024 * 1024
+NAMES[SMALL] = "Switchback, stacks of 1 MiB"
+MEASURES_STACKS = sys.version_info >= (3, 14)
 #: Of these many, several rounds: the limits are set for them.
 COMPARED = 100_000
 MOST = 1_000_000
@@ -22,7 +28,8 @@ SPARE_MEMORY = 2e9
 EXPECTED = 12_000
 
 RESIDENT_LIMIT = 4500
-WITH_PAGE_TABLES_LIMIT = {True: 6500, False: 9000}  # by whether it is Python 3.14 or later
+WITH_PAGE_TABLES_LIMIT = 9000
+WITH_PAGE_TABLES_LIMIT_OF_SMALL = 6500
 TIME_LIMIT = 1.6
 
 
@@ -32,6 +39,8 @@ def plan(how: How) -> list[tuple[int, str, int]]:
     everyone = [(count, name, 1 if how.quick else 3) for count in counts for name in CONTENDERS]
     rounds = how.rounds or (2 if how.quick else 5)
     compared = [(COMPARED, name, rounds) for name in CONTENDERS[:2]]
+    if MEASURES_STACKS:
+        compared.append((COMPARED, SMALL, rounds))
     if how.quick:
         return everyone + compared
     return [
@@ -45,7 +54,10 @@ def plan(how: How) -> list[tuple[int, str, int]]:
 def one(contender: str, count: int) -> Record:
     if available_memory() < min(MEMORY_BOUND, count * EXPECTED) + SPARE_MEMORY:
         raise ChildFailure("not enough memory available")
-    found: Record = ask("suspended", contender, count, memory=MEMORY_BOUND, seconds=TIME_BOUND)
+    arguments: list[object] = [contender, count]
+    if contender == SMALL:
+        arguments = ["switchback", count, "--stack-size", SMALL_SIZE]
+    found: Record = ask("suspended", *arguments, memory=MEMORY_BOUND, seconds=TIME_BOUND)
     return found
 
 
@@ -133,10 +145,9 @@ def tables(record: Record) -> str:
 def limits(record: Record) -> list[Limit]:
     cells = by_name(record)
     found = []
-    ours, native = (cells.get((COMPARED, name)) for name in ("switchback", "native"))
+    ours, native, small = (cells.get((COMPARED, name)) for name in ("switchback", "native", SMALL))
     if ours and native and len(ours["rounds"]) == len(native["rounds"]) > 0:
         where = f"{COMPARED:,}"
-        is_314 = tuple(ours["rounds"][0]["python"]) >= (3, 14)
         resident = [column(cell, "each", "resident") for cell in (ours, native)]
         found += [
             Limit(
@@ -148,7 +159,7 @@ def limits(record: Record) -> list[Limit]:
             Limit(
                 "the same with page tables",
                 where,
-                WITH_PAGE_TABLES_LIMIT[is_314],
+                WITH_PAGE_TABLES_LIMIT,
                 beyond(with_page_tables(ours), with_page_tables(native)),
             ),
             Limit(
@@ -158,6 +169,15 @@ def limits(record: Record) -> list[Limit]:
                 ratio(time_of(ours, "reach"), time_of(native, "reach")),
             ),
         ]
+    if small and native and len(small["rounds"]) == len(native["rounds"]) > 0:
+        found.append(
+            Limit(
+                "the same with page tables, with stacks of 1 MiB",
+                f"{COMPARED:,}",
+                WITH_PAGE_TABLES_LIMIT_OF_SMALL,
+                beyond(with_page_tables(small), with_page_tables(native)),
+            )
+        )
     most = cells.get((MOST, "switchback"))
     if most:
         peaks = [sum(found["peak"].values()) / 1e9 for found in most["rounds"]] or [float("inf")]

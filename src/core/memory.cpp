@@ -59,8 +59,8 @@ std::size_t read_most_mappings() {
 }
 
 // Gives advice on several places at once. The process is named by a number that stands for the
-// caller, from Linux 6.15 on: a descriptor would still name the parent after a fork(). Older kernels
-// know no such descriptor, and refuse.
+// caller, from Linux 6.15 on: a descriptor would still name the parent after a fork(). Older
+// kernels know no such descriptor, and refuse.
 bool advise([[maybe_unused]] const Places& places, [[maybe_unused]] int advice) {
 #ifdef __linux__
   constexpr int self = -10001;  // PIDFD_SELF_THREAD_GROUP

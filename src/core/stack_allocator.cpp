@@ -155,6 +155,19 @@ void StackAllocator::deallocate(const Stack& stack) noexcept {
   }
 }
 
+bool StackAllocator::resize(std::size_t stack_size, std::size_t first_used) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (slabs_made_ != 0) return false;
+  stack_size_ = stack_size;
+  first_used_ = first_used;
+  return true;
+}
+
+std::size_t StackAllocator::stack_size() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return stack_size_;
+}
+
 std::size_t StackAllocator::live() const noexcept {
   const std::lock_guard lock(mutex_);
   return live_;

@@ -27,6 +27,9 @@ class StackAllocator {
   // page that begins `first_used` below the top is used first (0: any).
   constexpr explicit StackAllocator(std::size_t stack_size, std::size_t first_used = 0)
       : stack_size_(stack_size), first_used_(first_used) {}
+
+  // Changes both, before the first stack is allocated: afterwards it returns false.
+  bool resize(std::size_t stack_size, std::size_t first_used) noexcept;
   StackAllocator(const StackAllocator&) = delete;
   StackAllocator& operator=(const StackAllocator&) = delete;
   ~StackAllocator();  // when all stacks are back
@@ -36,6 +39,8 @@ class StackAllocator {
 
   // Takes a stack back, and gives its memory to the system. Nothing may run on it or point into it.
   void deallocate(const Stack& stack) noexcept;
+
+  std::size_t stack_size() const noexcept;
 
   // How many stacks are allocated.
   std::size_t live() const noexcept;
@@ -51,12 +56,12 @@ class StackAllocator {
   void link(Slab* slab) noexcept;
   void unlink(Slab* slab) noexcept;
 
-  const std::size_t stack_size_;
-  const std::size_t first_used_;
   mutable Lock mutex_;
+  std::size_t stack_size_;
+  std::size_t first_used_;
   Slab* available_ = nullptr;  // a list of the slabs in which a stack is free
   std::size_t live_ = 0;
-  std::size_t slabs_made_ = 0;
+  std::size_t slabs_made_ = 0;  // ever
 };
 
 }  // namespace switchback::core

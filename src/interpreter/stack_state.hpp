@@ -42,23 +42,30 @@
 
 namespace switchback::interpreter {
 
-// The sizes of the two parts of a stack, guard not included; address space, of which only what is
-// used costs memory.
+// How large a stack is unless told, guard and data stack included; address space, of which only
+// what is used costs memory. Whatever recurses to some depth on the main thread's 8 MiB has to fit
+// here as well. It is a multiple of 2 MiB, so that what each stack uses first lies in one page of
+// page tables.
 //
-// Nothing measures the C stack up to 3.13, so whatever recurses to some depth on the main thread's
-// 8 MiB has to fit here as well. With the rest it is a multiple of 2 MiB, so that what each stack
-// uses first lies in one page of page tables.
-inline constexpr std::size_t data_stack_size = 256 * 1024;
-inline constexpr std::size_t c_stack_size = 10 * 1024 * 1024 - data_stack_size - 64 * 1024;
 // Frames that find no room in the data stack go to chunks of the interpreter's own, each by mmap()
 // and munmap(), which is what its generous size avoids.
+inline constexpr std::size_t default_stack_size = 10 * 1024 * 1024;
+
+// Whether the interpreter measures the C stack, so that recursion on one of any size ends in a
+// RecursionError. Up to 3.13, on a small one it would end in a segmentation fault.
+#if PY_VERSION_HEX >= 0x030E0000 && !defined(SWITCHBACK_UNKNOWN_MINOR)
+inline constexpr bool measures_c_stack = true;
+#else
+inline constexpr bool measures_c_stack = false;
+#endif
 
 // How many C calls the interpreter may nest on a stack, for the minors that count them (3.12 and
-// 3.13): as many as on the thread's own, at CPython's ratio of 8 MiB to 10,000 at most. Called
-// where few calls are nested: all known limits are multiples of 100.
+// 3.13, where no stack is smaller than the default): as many as on the thread's own, at CPython's
+// ratio of 8 MiB to 10,000 at most. Called where few calls are nested: all known limits are
+// multiples of 100.
 inline int c_recursion_limit([[maybe_unused]] PyThreadState* thread) {
-  constexpr auto fitting = static_cast<int>(c_stack_size / 800);
-  const int by_size = fitting < 150 ? 150 : fitting;
+  constexpr std::size_t guard_and_data_stack = (64 + 256) * 1024;
+  constexpr auto by_size = static_cast<int>((default_stack_size - guard_and_data_stack) / 800);
 #if PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030E0000 && \
     !defined(SWITCHBACK_UNKNOWN_MINOR)
   const int by_thread = (thread->c_recursion_remaining + 99) / 100 * 100;

@@ -58,10 +58,9 @@ void EnvironmentSource::find_frameworks() {
 
 void EnvironmentSource::decide_on_marks() {
   PyObject* const tasks = asyncio_current_tasks_.get();
-  is_asyncio_in_c_ =
-      tasks != nullptr && asyncio_get_running_loop_.is_direct() &&
-      (interpreter::asyncio_current_tasks_is_a_dict ? PyDict_CheckExact(tasks)
-                                                    : PyCFunction_CheckExact(tasks));
+  is_asyncio_in_c_ = tasks != nullptr && asyncio_get_running_loop_.is_direct() &&
+                     (interpreter::asyncio_current_tasks_is_a_dict ? PyDict_CheckExact(tasks)
+                                                                   : PyCFunction_CheckExact(tasks));
   has_marks_ = interpreter::dicts_have_versions && (tasks == nullptr || is_asyncio_in_c_) &&
                !greenlet_getcurrent_ && count_ == Environment::first_other;
 }

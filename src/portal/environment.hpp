@@ -198,8 +198,8 @@ class EnvironmentSource {
   // What the thread-local trio_run_context_ holds in the thread with that state.
   Ref trio_run_dict_;
   std::uint64_t trio_thread_state_id_ = 0;
-  // Up to 3.12, asyncio's running loop (borrowed; nullptr for none) and its hash, as of a version of
-  // the dict in which asyncio notes it.
+  // Up to 3.12, asyncio's running loop (borrowed; nullptr for none) and its hash, as of a version
+  // of the dict in which asyncio notes it.
   struct {
     std::uint64_t version = 0;
     PyObject* loop = nullptr;

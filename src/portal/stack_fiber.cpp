@@ -1,35 +1,35 @@
 // Making, running and suspending fibers on stacks of their own.
 #include "portal/stack_fiber.hpp"
 
+#include <algorithm>
 #include <new>
 
 #include "core/memory.hpp"
 #include "core/stack_allocator.hpp"
+#include "core/stack_parts.hpp"
 #include "portal/thread.hpp"
 
 namespace switchback::portal {
 namespace {
 
-using interpreter::c_stack_size;
-using interpreter::data_stack_size;
+using core::StackParts;
+using interpreter::default_stack_size;
 
 // How much of the page that the fiber lies in is left for the C stack: an await_() called by a
 // sync function called by the task's coroutine fits in.
 constexpr std::size_t shared_page_c_stack = 2048;
 
-// The largest page there is. Where pages are as large, the fiber is in the middle of none.
-constexpr std::size_t largest_page = 64 * 1024;
-static_assert(data_stack_size % largest_page == 0 && c_stack_size % largest_page == 0);
+static_assert(StackParts::rounded(default_stack_size) == default_stack_size);
 static_assert(shared_page_c_stack % alignof(StackFiber) == 0 && shared_page_c_stack % 16 == 0);
 
-// On each side of the fiber, how much of an idle stack keeps its memory. What a step needs more
-// takes it so long that a few pages more or less are not felt.
-constexpr std::size_t kept_size = 64 * 1024;
+// Where the data stack begins and the C stack ends. The fiber lies a little above.
+std::byte* middle_of(const core::Stack& stack) {
+  return stack.top() - StackParts(stack.size).upper;
+}
 
 // Never destroyed: daemon threads may outlive all static objects.
 union Stacks {
-  core::StackAllocator allocator{core::Stack::guard_size + c_stack_size + data_stack_size,
-                                 data_stack_size};
+  core::StackAllocator allocator{default_stack_size, StackParts(default_stack_size).upper};
   constexpr Stacks() {}
   ~Stacks() {}
 };
@@ -56,7 +56,7 @@ StackFiber* StackFiber::create(const interpreter::StackSettings& settings) {
     set_memory_error(failure);
     return nullptr;
   }
-  std::byte* place = stack.top() - data_stack_size + shared_page_c_stack;
+  std::byte* place = middle_of(stack) + shared_page_c_stack;
   auto* fiber = ::new (place) StackFiber();
   fiber->stack = stack;
   fiber->Context::prepare(stack.usable_low(), place, &StackFiber::main);
@@ -77,6 +77,34 @@ void StackFiber::destroy(StackFiber* fiber) {
 
 std::size_t StackFiber::live() { return stacks.allocator.live(); }
 
+std::size_t StackFiber::stack_size() { return stacks.allocator.stack_size(); }
+
+bool StackFiber::set_stack_size(long long asked) {
+  if (asked < static_cast<long long>(StackParts::smallest) ||
+      asked > static_cast<long long>(StackParts::largest)) {
+    PyErr_Format(PyExc_ValueError, "the size of a stack is from %zu to %zu bytes, not %lld",
+                 StackParts::smallest, StackParts::largest, asked);
+    return false;
+  }
+  const auto size = static_cast<std::size_t>(asked);
+  if (!interpreter::measures_c_stack && size < default_stack_size) {
+    PyErr_Format(PyExc_ValueError,
+                 "stacks of less than %zu bytes need CPython 3.14 or later: this one does not "
+                 "measure the C stack, and deep recursion would end in a segmentation fault",
+                 default_stack_size);
+    return false;
+  }
+  const std::size_t rounded = StackParts::rounded(size);
+  if (rounded == stack_size() || stacks.allocator.resize(rounded, StackParts(rounded).upper)) {
+    return true;
+  }
+  PyErr_Format(PyExc_RuntimeError,
+               "the size of a stack cannot be changed any more: there is one already, of %zu "
+               "bytes; set it before the first portal begins",
+               stack_size());
+  return false;
+}
+
 void StackFiber::prepare_for_fork() {
   [[maybe_unused]] static const bool once = [] {
     core::at_fork([] { stacks.allocator.lock(); }, [] { stacks.allocator.unlock(); });
@@ -89,19 +117,22 @@ void StackFiber::prepare_for_fork() {
 // idle stack holds some memory for longer.
 SWITCHBACK_NO_ASAN bool StackFiber::went_deep() const {
   constexpr std::size_t words = 8;
-  const std::byte* const middle = stack.top() - data_stack_size;
-  const auto* below = reinterpret_cast<const std::uintptr_t*>(middle - kept_size) - words;
-  const auto* above = reinterpret_cast<const std::uintptr_t*>(middle + kept_size);
+  const std::size_t kept = StackParts(stack.size).kept;
+  const std::byte* const middle = middle_of(stack);
+  const auto* below = reinterpret_cast<const std::uintptr_t*>(middle - kept) - words;
+  const auto* above = reinterpret_cast<const std::uintptr_t*>(middle + kept);
   std::uintptr_t written = 0;
   for (std::size_t i = 0; i < words; ++i) written |= below[i] | above[i];
   return written != 0;
 }
 
 void StackFiber::discard_depths() {
-  std::byte* const middle = stack.top() - data_stack_size;
-  std::byte* const low = stack.usable_low();
-  core::discard_memory(low, static_cast<std::size_t>(middle - kept_size - low));
-  core::discard_memory(middle + kept_size, data_stack_size - kept_size);
+  // In whole pages: where these are larger than what is kept, all of a part stays.
+  const StackParts parts(stack.size);
+  const std::size_t kept = std::max(parts.kept, core::page_size());
+  std::byte* const middle = middle_of(stack);
+  core::discard_memory(stack.usable_low(), parts.lower - kept);
+  if (parts.upper > kept) core::discard_memory(middle + kept, parts.upper - kept);
 }
 
 void StackFiber::main(core::Context& context) {

@@ -41,6 +41,11 @@ class StackFiber : public Fiber, public core::PooledStack, private core::Context
   // How many stacks there are in the process, idle ones included.
   static std::size_t live();
 
+  // How large each stack is, guard included. It can be set until there is one, and is rounded up;
+  // set_stack_size() returns false with an exception set where it cannot be as asked.
+  static std::size_t stack_size();
+  static bool set_stack_size(long long size);
+
   // Once, at the start: keeps what is shared by threads in order across fork().
   static void prepare_for_fork();
 
