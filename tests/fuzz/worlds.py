@@ -279,6 +279,7 @@ class World:
         self.fuel = FUEL
         self.slots: list[Any] = [None] * 3
         self.stepped: set[int] = set()
+        self.begun: set[int] = set()
 
     def note(self, *what: Any) -> None:
         if self.thrown and in_generator(sys._getframe(1)):
@@ -412,6 +413,7 @@ class World:
         self.drop(slot)
         self.slots[slot] = coroutine
         self.stepped.discard(slot)
+        self.begun.discard(slot)
 
     def drop(self, slot: int) -> None:
         with self.drops():
@@ -427,9 +429,11 @@ class World:
 
     def by_hand(self, slot: int, action: str, argument: int) -> None:
         if self.slots[slot] is not None:
-            if slot not in self.stepped and action == "throw":
+            if slot not in self.begun and action == "throw":
                 action, argument = "send", 0  # the traceback of a coroutine shows where it starts
             self.stepped.add(slot)
+            if action != "send" or not argument:  # a new one refuses any value but None
+                self.begun.add(slot)
             kept = [self.slots[slot]]
             self.note("by hand", slot, action, self.step(kept[0], action, argument))
             if self.slots[slot] is not kept[0]:  # it has dropped itself
