@@ -3,7 +3,8 @@
 # directory of its own, made by debootstrap on the first run and kept in the user's cache. By root.
 # Arguments name the minors, "3.14" and "3.15" unless told. SWITCHBACK_NEXT_ROOT is the directory,
 # SWITCHBACK_NEXT_MIRROR the archive that it is made from; SWITCHBACK_NEXT_LANES has one or more of
-# "pytest torture bench", of which the last measures latency and memory.
+# "pytest jit torture bench", of which "jit" runs pytest with the JIT compiler switched on, and "bench"
+# measures latency and memory.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -28,8 +29,11 @@ test_here() {
       SWITCHBACK_BACKEND=greenlet record "$minor, greenlet" "$pytest_closing" \
         scripts/pytest.sh "$minor"
     fi
+    if [[ $lanes == *jit* ]]; then
+      PYTHON_JIT=1 record "$minor, jit" "$pytest_closing" scripts/pytest.sh "$minor"
+    fi
     if [[ $lanes == *torture* ]]; then
-      MINOR=$minor record "$minor, torture" '^[0-9]+ s$' scripts/torture.sh
+      MINOR=$minor record "$minor, torture" '^[0-9]+ modules, ' scripts/torture.sh
     fi
     if [[ $lanes == *bench* ]]; then
       scripts/build.sh "$minor"
