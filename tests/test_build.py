@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parent.parent
-CMAKE = shutil.which("cmake", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+# The tools of the virtual environment, ahead of any others.
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+CMAKE = shutil.which("cmake", path=PATH)
 COMPILER = os.environ.get("CXX") or "g++"
+#: Without what sanitizers have loaded into a Python.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
 
 pytestmark = pytest.mark.skipif(
     shutil.which(COMPILER) is None, reason="there is no compiler to build with"
@@ -22,15 +26,16 @@ pytestmark = pytest.mark.skipif(
 
 def configure(directory: Path, *options: str, **environment: str) -> str:
     """What CMake says that refuses to build."""
-    if CMAKE is None:
-        pytest.skip("there is no CMake to build with")
+    if CMAKE is None or shutil.which("ninja", path=PATH) is None:
+        pytest.skip("there is no CMake to build with, or no Ninja")
+    command = [CMAKE, "-G", "Ninja", "-S", SOURCE, "-B", directory]
     child = subprocess.run(
-        [CMAKE, "-S", SOURCE, "-B", directory, f"-DPython_EXECUTABLE={sys.executable}", *options],
+        [*command, f"-DPython_EXECUTABLE={sys.executable}", *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "CXX": COMPILER, **environment},
+        env={**ENVIRONMENT, "PATH": PATH, "CXX": COMPILER, **environment},
     )
     assert child.returncode != 0, child.stdout
     # CMake breaks the lines of a text where they get long.
@@ -61,6 +66,7 @@ def test_the_compiler_refuses_a_free_threaded_python():
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        env=ENVIRONMENT,
     )
     assert child.returncode != 0
     assert "Switchback does not support free-threaded builds of CPython" in child.stderr

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
+import io
 import os
 import subprocess
 import sys
@@ -13,7 +15,13 @@ from collections.abc import Iterator
 import pytest
 
 import switchback
-from switchback import await_, ensure_portal, with_portal_run_sync
+from switchback import (
+    await_,
+    bestow_portal,
+    ensure_portal,
+    with_portal_run,
+    with_portal_run_sync,
+)
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 14), reason="these came with CPython 3.14")
 
@@ -36,9 +44,22 @@ async def natively_in_a_task(seconds):
     await asyncio.sleep(seconds)
 
 
-@pytest.mark.parametrize("async_fn", [in_a_call, in_a_task, natively_in_a_task])
-def test_the_call_graph_of_a_task_has_its_coroutines_and_what_it_awaits(async_fn):
+async def in_an_async_call(seconds):
+    async def async_fn():
+        waits(seconds)
+
+    await with_portal_run(async_fn)
+
+
+WAYS = [in_a_call, in_an_async_call, in_a_task, natively_in_a_task]
+
+
+@pytest.mark.parametrize("eager", [False, True], ids=["lazy", "eager"])
+@pytest.mark.parametrize("async_fn", WAYS)
+def test_the_call_graph_of_a_task_has_its_coroutines_and_what_it_awaits(async_fn, eager):
     async def main():
+        if eager:
+            asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
         async with asyncio.TaskGroup() as group:
             task = group.create_task(async_fn(0.05))
             await asyncio.sleep(0.01)
@@ -65,6 +86,80 @@ def test_the_call_graph_of_the_running_task_has_its_synchronous_functions():
 
     graph = asyncio.run(main())
     assert [entry.frame.f_code.co_name for entry in graph.call_stack] == ["sync", "main"]
+
+
+def test_a_task_is_looked_at_in_each_of_its_states():
+    def look(task):
+        printed = io.StringIO()
+        asyncio.print_call_graph(task, file=printed)
+        task.print_stack(file=printed)
+        return [entry.frame.f_code.co_name for entry in asyncio.capture_call_graph(task).call_stack]
+
+    async def waits_bestowed():
+        waits(0)
+
+    async def main():
+        task = asyncio.create_task(waits_bestowed())
+        bestow_portal(task)
+        assert look(task) == ["waits_bestowed"]
+        await asyncio.sleep(0)
+        assert look(task) == ["sleep", "waits_bestowed"]
+        await task
+        assert look(task) == []
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(not hasattr(faulthandler, "dump_c_stack"), reason="cannot dump the C stack")
+def test_the_c_stack_of_a_portal_is_dumped(tmp_path):
+    def dumps():
+        with (tmp_path / "dump").open("w+") as file:
+            faulthandler.dump_c_stack(file)
+            await_(asyncio.sleep(0))
+            faulthandler.dump_c_stack(file)
+            file.seek(0)
+            return file.read()
+
+    dumped = asyncio.run(with_portal_run_sync(dumps))
+    assert dumped.count("Current thread's C stack trace") == 2
+
+
+COMPILED = """
+    import asyncio, sys
+    from switchback import await_, with_portal_run_sync
+
+    def loop(rounds):
+        sum = compiled = 0
+        for number in range(rounds):
+            sum += number
+            if number % 500 == 0:
+                await_(asyncio.sleep(0))
+                compiled += sys._jit.is_active()
+        return sum, compiled
+
+    async def main():
+        loops = (with_portal_run_sync(loop, 60_000 + each) for each in range(6))
+        return await asyncio.gather(*loops)
+
+    sums, compiled = zip(*asyncio.run(main()))
+    assert sums == tuple(sum(range(60_000 + each)) for each in range(6)), sums
+    print(sys._jit.is_enabled(), sum(compiled) > 0)
+"""
+
+
+def test_portals_take_turns_in_compiled_code():
+    if not hasattr(sys, "_jit") or not sys._jit.is_available():
+        pytest.skip("this Python has no JIT compiler")
+    child = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(COMPILED)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHON_JIT": "1"},
+    )
+    assert (child.returncode, child.stderr) == (0, ""), child
+    assert child.stdout.startswith("True "), child
 
 
 TARGET = """

@@ -17,7 +17,7 @@ using interpreter::default_stack_size;
 
 // How much of the page that the fiber lies in is left for the C stack: an await_() called by a
 // sync function called by the task's coroutine fits in.
-constexpr std::size_t shared_page_c_stack = 2048;
+constexpr std::size_t shared_page_c_stack = 2560;
 
 static_assert(StackParts::rounded(default_stack_size) == default_stack_size);
 static_assert(shared_page_c_stack % alignof(StackFiber) == 0 && shared_page_c_stack % 16 == 0);
