@@ -103,6 +103,9 @@ class Context {
 
   void resume() { resume(ExceptionGlobals::of_this_thread()); }
 
+  // While suspended: where the stack ends, with the saved registers.
+  const void* suspended_at() const { return target_; }
+
   // Returns to whoever called resume(); comes back when resume() is called again.
   void suspend() {
     sanitizer_.start_suspend();

@@ -59,6 +59,7 @@ StackFiber* StackFiber::create(const interpreter::StackSettings& settings) {
   std::byte* place = middle_of(stack) + shared_page_c_stack;
   auto* fiber = ::new (place) StackFiber();
   fiber->stack = stack;
+  fiber->kept_low_ = middle_of(stack) - StackParts(stack.size).kept;
   fiber->Context::prepare(stack.usable_low(), place, &StackFiber::main);
   std::byte* chunk = place + (sizeof(StackFiber) + 15) / 16 * 16;
   const interpreter::StackMemory memory = {stack.usable_low(),
@@ -112,23 +113,25 @@ void StackFiber::prepare_for_fork() {
   }();
 }
 
-// Beyond what is kept lies, on each side, memory that only a step that went as deep has written to.
-// C frames leave out some words, and that of a sort more than 3 kB in a row, so those looked at are
-// spread over a page. Where nothing has been written, that is the page of zeros that all share, and
-// in the cache. Should all words be left out, an idle stack holds some memory for longer.
+// A step that was suspended deep has been seen. For others: beyond what is kept lies, on each side,
+// memory that only a step that went as deep has written to. Frames leave out some words, and that
+// of a sort several kB in a row, so those looked at are spread over a page. Where nothing has been
+// written, that is the page of zeros that all share, and in the cache. Should all words be left
+// out, an idle stack holds some memory for longer.
 SWITCHBACK_NO_ASAN bool StackFiber::went_deep() const {
-  constexpr std::size_t words_below = 16, apart = 31, words_above = 8;
+  if (suspended_deep_) return true;
+  constexpr std::size_t words = 16, apart = 31;
   const std::size_t kept = StackParts(stack.size).kept;
   const std::byte* const middle = middle_of(stack);
   const auto* below = reinterpret_cast<const std::uintptr_t*>(middle - kept) - 1;
   const auto* above = reinterpret_cast<const std::uintptr_t*>(middle + kept);
   std::uintptr_t written = 0;
-  for (std::size_t i = 0; i < words_below; ++i) written |= *(below - i * apart);
-  for (std::size_t i = 0; i < words_above; ++i) written |= above[i];
+  for (std::size_t i = 0; i < words; ++i) written |= *(below - i * apart) | above[i * apart];
   return written != 0;
 }
 
 void StackFiber::discard_depths() {
+  suspended_deep_ = false;
   // In whole pages: where these are larger than what is kept, all of a part stays.
   const StackParts parts(stack.size);
   const std::size_t kept = std::max(parts.kept, core::page_size());
@@ -151,6 +154,7 @@ bool StackFiber::run_on_stack(PyThreadState* state, Thread& thread) {
   interpreter::Resumer resumer;
   interpreter_.enter(state, resumer);
   Context::resume(thread.exception_globals());
+  if (suspended_at() < kept_low_) [[unlikely]] suspended_deep_ = true;
   interpreter_.leave(state, resumer);
   thread.leave_native(outer);
   if (ended() && interpreter_.has_leftovers()) {

@@ -61,6 +61,9 @@ class StackFiber : public Fiber, public core::PooledStack, private core::Context
   void discard_depths();
 
   interpreter::StackState interpreter_;
+  // What lies below is given back when the fiber is idle.
+  const std::byte* kept_low_ = nullptr;
+  bool suspended_deep_ = false;
 };
 
 }  // namespace switchback::portal
