@@ -14,12 +14,14 @@ TITLE = "A server"
 
 VARIANTS = {
     "async": "native: async handlers, async layer",
+    "async again": "the same once more: what differs by itself",
     "switchback": "Switchback: async handlers, sync layer that awaits",
     "greenback": "greenback: async handlers, sync layer that awaits",
     "threads": "threads: sync handlers, from_thread.run",
     "threads, blocking": "threads: sync handlers, blocking queries",
 }
 CONNECTIONS = 64
+SECONDS = 1
 LIMIT = 0.97
 
 
@@ -42,39 +44,38 @@ def load(port: int, seconds: float) -> Record:
     return found
 
 
-def measure(how: How) -> Record:
-    if shutil.which("wrk") is None:
-        return {"missing": "wrk is not installed"}
-    rounds = how.rounds or (3 if how.quick else 20)
-    seconds = 1
-    names = ["async", "switchback"] if how.quick else list(VARIANTS)
-    say(f"  {len(names)} servers, {rounds} rounds of {seconds} s each ...")
+def start(name: str) -> tuple[Worker, Record]:
+    server = Worker("served", name.removesuffix(" again"))
+    return server, server.answer(30)
+
+
+def measure_generation(variants: dict[str, Record], rounds: int) -> None:
+    """Measure with new processes; those of the same program differ among themselves as well."""
     servers: dict[str, Worker] = {}
     ports: dict[str, int] = {}
-    variants: dict[str, Record] = {}
     try:
-        for name in names:
-            servers[name] = Worker("served", name)
-            answer = servers[name].answer(30)
+        for name, found in variants.items():
+            if "missing" in found:
+                continue
+            servers[name], answer = start(name)
             if "missing" in answer:
                 variants[name] = {"missing": f"{answer['missing']} is not installed"}
                 servers.pop(name).end()
                 continue
             ports[name] = answer["port"]
-            load(ports[name], seconds)
-            variants[name] = {"rounds": []}
+            load(ports[name], SECONDS)
         order = list(servers)
         for number_of_round in range(rounds):
             for name in order if number_of_round % 2 == 0 else reversed(order):
                 before = processor_seconds(servers[name].pid)
-                found = load(ports[name], seconds)
+                reply = load(ports[name], SECONDS)
                 used = processor_seconds(servers[name].pid) - before
                 variants[name]["rounds"].append(
                     {
-                        "requests per second": found["requests"] / found["microseconds"] * 1e6,
-                        "processor seconds per request": used / found["requests"],
-                        "p50": found["p50"] / 1000,
-                        "p99": found["p99"] / 1000,
+                        "requests per second": reply["requests"] / reply["microseconds"] * 1e6,
+                        "processor seconds per request": used / reply["requests"],
+                        "p50": reply["p50"] / 1000,
+                        "p99": reply["p99"] / 1000,
                     }
                 )
             time.sleep(0.05)
@@ -83,7 +84,24 @@ def measure(how: How) -> Record:
     finally:
         for server in servers.values():
             server.end()
-    return {"connections": CONNECTIONS, "seconds": seconds, "variants": variants}
+
+
+def measure(how: How) -> Record:
+    if shutil.which("wrk") is None:
+        return {"missing": "wrk is not installed"}
+    generations = 1 if how.quick else 5
+    rounds = how.rounds or (3 if how.quick else 4)
+    names = ["async", "switchback"] if how.quick else list(VARIANTS)
+    say(f"  {len(names)} servers, started {generations} times, {rounds} rounds of {SECONDS} s ...")
+    variants: dict[str, Record] = {name: {"rounds": []} for name in names}
+    for _ in range(generations):
+        measure_generation(variants, rounds)
+    return {
+        "connections": CONNECTIONS,
+        "seconds": SECONDS,
+        "generations": generations,
+        "variants": variants,
+    }
 
 
 def column(record: Record, variant: str, figure: str) -> list[float]:
@@ -126,7 +144,8 @@ def tables(record: Record) -> str:
     text = (
         f"Starlette under uvicorn, {record['connections']} connections of wrk on loopback; every"
         " request needs three results of an async operation, one after another. The servers take"
-        f" turns, {record['seconds']} s each; ratios are within a round."
+        f" turns, {record['seconds']} s each; ratios are within a round. All are started anew"
+        f" {record['generations']} times."
     )
     return f"{text}\n\n{markdown(header, rows)}"
 
