@@ -120,7 +120,7 @@ void StackFiber::prepare_for_fork() {
 // out, an idle stack holds some memory for longer.
 SWITCHBACK_NO_ASAN bool StackFiber::went_deep() const {
   if (suspended_deep_) return true;
-  constexpr std::size_t words = 16, apart = 31;
+  constexpr std::size_t words = 8, apart = 61;
   const std::size_t kept = StackParts(stack.size).kept;
   const std::byte* const middle = middle_of(stack);
   const auto* below = reinterpret_cast<const std::uintptr_t*>(middle - kept) - 1;
