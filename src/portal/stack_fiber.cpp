@@ -154,7 +154,7 @@ bool StackFiber::run_on_stack(PyThreadState* state, Thread& thread) {
   interpreter::Resumer resumer;
   interpreter_.enter(state, resumer);
   Context::resume(thread.exception_globals());
-  if (suspended_at() < kept_low_) [[unlikely]] suspended_deep_ = true;
+  if (suspended_at() < kept_low_) suspended_deep_ = true;
   interpreter_.leave(state, resumer);
   thread.leave_native(outer);
   if (ended() && interpreter_.has_leftovers()) {
