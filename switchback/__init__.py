@@ -18,11 +18,11 @@ from ._portals import (
     with_portal_run_sync as with_portal_run_sync,
 )
 from ._tree import (
-    AutoPortalInstrument as AutoPortalInstrument,
     portals_for_children as portals_for_children,
     portals_for_tree as portals_for_tree,
     with_portal_run_tree as with_portal_run_tree,
 )
+from ._trio_tree import AutoPortalInstrument as AutoPortalInstrument
 
 __version__ = "0.1.0"
 

@@ -1,137 +1,82 @@
-"""Portals for whole trees of Trio tasks."""
+"""Portals for whole trees of tasks."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from . import _engine
+from ._frameworks import Framework, Task, current_task
 from ._portals import bestow_portal, with_portal_run
-
-if TYPE_CHECKING:
-    import trio
-    from trio.abc import Instrument
-else:
-    Instrument = object
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class AutoPortalInstrument(Instrument):
-    """A Trio instrument that gives portals to the tasks of a tree as they are spawned.
-
-    Passed to `trio.run` in ``instruments=[AutoPortalInstrument()]``, it gives one to every task of
-    the run, system tasks included. `portals_for_children` and its relatives use it for subtrees.
-    """
-
-    def __init__(self) -> None:
-        # Task -> the number of nurseries that it had open when its subtree was entered: children
-        # in those are not part of the subtree, children in nurseries opened since are.
-        self._subtrees: dict[trio.lowlevel.Task, int] = {}
-        self._users = 0
-
-    def before_run(self) -> None:
-        # Called only for an instrument that is passed to trio.run().
-        self._users = 1
-        _instrument_of_run().set(self)
-
-    def task_spawned(self, task: trio.lowlevel.Task) -> None:
-        if task.parent_nursery is not None:
-            parent = task.parent_nursery.parent_task
-            depth = self._subtrees.get(parent)
-            if depth is None or parent.child_nurseries.index(task.parent_nursery) < depth:
-                return
-        # Without a parent it is the initial task, seen only by an instrument of the whole run.
-        bestow_portal(task)
-        self._subtrees[task] = 0
-
-    def task_exited(self, task: trio.lowlevel.Task) -> None:
-        self._subtrees.pop(task, None)
-
-
-_run_var: trio.lowlevel.RunVar[AutoPortalInstrument | None] | None = None
-
-
-def _instrument_of_run() -> trio.lowlevel.RunVar[AutoPortalInstrument | None]:
-    global _run_var
-    if _run_var is None:
-        from trio.lowlevel import RunVar
-
-        _run_var = RunVar("switchback instrument", default=None)
-    return _run_var
-
-
-def _current_trio_task() -> trio.lowlevel.Task:
-    try:
-        return sys.modules["trio"].lowlevel.current_task()  # type: ignore[no-any-return]
-    except (KeyError, RuntimeError):
+def _current() -> tuple[Framework, Task]:
+    found = current_task()
+    if found is None or found[0].name not in ("asyncio", "trio"):
         raise RuntimeError(
-            "portals for a tree of tasks are only supported when running under Trio; elsewhere "
-            "call ensure_portal() in each task, or bestow_portal(task) after creating one"
-        ) from None
+            "portals for a tree of tasks are for tasks of asyncio and Trio, and none is running "
+            "here; elsewhere call ensure_portal() in each task, or bestow_portal(task) after "
+            "creating one"
+        )
+    return found
 
 
 @contextmanager
 def portals_for_children() -> Iterator[None]:
-    """Give a portal to every task spawned in nurseries that are opened inside this context.
+    """Give a portal to every child task that is created inside this context.
 
-    And to their children, recursively; not to the task that enters the context. Trio only. Entering
-    and leaving are not checkpoints. Raises `RuntimeError` outside of Trio.
+    And to their children, recursively; not to the task that enters the context. In Trio, child
+    tasks are those in nurseries that are opened inside. In asyncio, they are those created inside,
+    by whatever way and with whatever task factory the loop has by then: their context variables
+    tell. No task that is created after the end of the ``with`` block gets one.
+
+    Entering and leaving are not checkpoints. Raises `RuntimeError` outside of tasks of either, and
+    where this build of asyncio does not allow a task's coroutine to be replaced.
     """
-    task = _current_trio_task()
-    variable = _instrument_of_run()
-    instrument = variable.get()
-    if instrument is None:
-        from trio.lowlevel import add_instrument
-
-        # One instrument serves every tree of the run, for as long as there is one.
-        instrument = AutoPortalInstrument()
-        add_instrument(instrument)
-        variable.set(instrument)
-    elif task in instrument._subtrees:
+    framework, _ = _current()
+    # Only what the program uses itself is imported.
+    if framework.name == "trio":
+        from ._trio_tree import portals_for_nurseries as portals
+    else:
+        from ._asyncio_tree import portals_for_created_tasks as portals
+    with portals():
         yield
-        return
 
-    instrument._subtrees[task] = len(task.child_nurseries)
-    instrument._users += 1
-    try:
-        yield
-    finally:
-        del instrument._subtrees[task]
-        instrument._users -= 1
-        if instrument._users == 0:
-            from trio.lowlevel import remove_instrument
 
-            variable.set(None)
-            remove_instrument(instrument)
+async def _checkpoint(framework: Framework) -> None:
+    if framework.name == "trio":
+        from trio.lowlevel import cancel_shielded_checkpoint
+
+        await cancel_shielded_checkpoint()
+    else:
+        await framework.checkpoint()
 
 
 @asynccontextmanager
 async def portals_for_tree() -> AsyncIterator[None]:
-    """Give a portal to this task and to those spawned in nurseries opened inside this context.
+    """Give a portal to this task and, as `portals_for_children` does, to its child tasks.
 
-    Trio only. Entering and leaving let other tasks run, but neither can be cancelled. Raises
-    `RuntimeError` outside of Trio.
+    Entering and leaving let other tasks run. In Trio, neither can be cancelled; in asyncio both
+    can, and leave the task as it was. Raises `RuntimeError` as `portals_for_children` does.
     """
-    task = _current_trio_task()
-    from trio.lowlevel import cancel_shielded_checkpoint
-
+    framework, task = _current()
     with portals_for_children():
-        # Not task.coro: inside with_portal_run() the portal is further up.
-        had_portal = _engine.has_active_portal() or _engine.is_portal(task.coro)
-        original: Any = task.coro
+        # Not the task's coroutine: inside with_portal_run() the portal is further up.
+        original = framework.get_coroutine(task)
+        had_portal = _engine.has_active_portal() or _engine.is_portal(original)
         bestow_portal(task)
-        portal = task.coro
+        portal = framework.get_coroutine(task)
         try:
-            await cancel_shielded_checkpoint()
+            await _checkpoint(framework)
             yield
         finally:
-            if not had_portal and task.coro is portal:
-                task.coro = original
-            await cancel_shielded_checkpoint()
+            if not had_portal and framework.get_coroutine(task) is portal:
+                framework.set_coroutine(task, original)
+            await _checkpoint(framework)
 
 
 async def with_portal_run_tree(
@@ -139,11 +84,11 @@ async def with_portal_run_tree(
 ) -> T:
     """Run ``await async_fn(*args, **kwargs)`` where it and its child tasks can use `await_`.
 
-    Its child tasks are those spawned in nurseries that are opened inside of the call, recursively:
-    ``trio.run(with_portal_run_tree, main)`` covers a whole program. Trio only.
+    Its child tasks are those of `portals_for_children`: ``trio.run(with_portal_run_tree, main)``
+    and ``asyncio.run(with_portal_run_tree(main))`` cover a whole program.
 
     It is a checkpoint only where `async_fn` executes one. Raises what `async_fn` raises, and
-    `RuntimeError` outside of Trio.
+    `RuntimeError` as `portals_for_children` does.
     """
     with portals_for_children():
         return await with_portal_run(async_fn, *args, **kwargs)

@@ -53,6 +53,11 @@ class AsyncioFramework:
     async def checkpoint(self) -> None:
         await asyncio.sleep(0)
 
+    def check_supported(self) -> None:
+        """Raise `RuntimeError` where the coroutine of a task cannot be replaced."""
+        if asyncio.Task is _c_task:
+            _slot()
+
 
 _c_task: type[asyncio.Task[Any]] | None = getattr(asyncio.tasks, "_CTask", None)
 _py_task: type[asyncio.Task[Any]] = asyncio.tasks._PyTask  # type: ignore[attr-defined]
