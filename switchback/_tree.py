@@ -30,9 +30,11 @@ def portals_for_children() -> Iterator[None]:
     """Give a portal to every child task that is created inside this context.
 
     And to their children, recursively; not to the task that enters the context. In Trio, child
-    tasks are those in nurseries that are opened inside. In asyncio, they are those created inside,
-    by whatever way and with whatever task factory the loop has by then: their context variables
-    tell. No task that is created after the end of the ``with`` block gets one.
+    tasks are those in nurseries that are opened inside. In asyncio, they are those that inherit
+    their context variables from inside, as what a task creates does. They are created by the task
+    factory that the loop has on entry; one that is set inside has to call the one it replaces.
+    Eager tasks of asyncio's own factories have their portal from the first step on, those of others
+    from the second. No task that is created after the end of the ``with`` block gets one.
 
     Entering and leaving are not checkpoints. Raises `RuntimeError` outside of tasks of either, and
     where this build of asyncio does not allow a task's coroutine to be replaced.

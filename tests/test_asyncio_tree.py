@@ -2,13 +2,17 @@
 
 import asyncio
 import contextvars
+import gc
 import sys
 import threading
+import weakref
 
+import anyio
 import pytest
 
 import switchback
 from switchback import (
+    _asyncio_tree,
     await_,
     has_portal,
     portals_for_children,
@@ -367,6 +371,27 @@ def test_eager_tasks_have_portals_from_their_first_step_on(custom):
     asyncio.run(main())
 
 
+@needs_eager
+def test_eager_tasks_of_an_anyio_task_group():
+    async def tree():
+        async with anyio.create_task_group() as group:
+            group.start_soon(awaits)
+            group.start_soon(anyio.sleep, 0)
+            await group.start(started)
+        assert await asyncio.create_task(awaits()) == "done"
+
+    async def started(*, task_status):
+        await awaits()
+        task_status.started()
+
+    async def main():
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        await with_portal_run_tree(tree)
+        assert asyncio.get_running_loop().get_task_factory() is asyncio.eager_task_factory
+
+    asyncio.run(main())
+
+
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="no eager_start before 3.14")
 @pytest.mark.parametrize("eager", [False, True])
 def test_eager_start(eager):
@@ -408,6 +433,102 @@ def test_a_loop_in_another_thread_is_not_in_the_tree():
 
     asyncio.run(with_portal_run_tree(tree))
     assert threading.active_count() == 1
+
+
+def test_a_task_that_cannot_be_given_a_portal_runs_without():
+    class MyTask(asyncio.Task):
+        def get_coro(self):
+            return another
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(lambda loop, coro, **kwargs: MyTask(coro, loop=loop, **kwargs))
+        await with_portal_run_tree(tree)
+
+    async def tree():
+        await asyncio.create_task(has_none())
+        # Against the rules of asyncio, which says so in debug mode only.
+        loop = asyncio.get_running_loop()
+        task = await asyncio.to_thread(loop.create_task, later("done"))
+        assert await task == "done"
+
+    another = later("never")
+    asyncio.run(main())
+    another.close()
+
+
+def test_a_tree_that_has_ended_keeps_nothing():
+    released = threading.Event()
+    background = asyncio.new_event_loop()
+    thread = threading.Thread(target=background.run_forever)
+    thread.start()
+
+    async def waits():
+        await asyncio.to_thread(released.wait)
+
+    async def tree():
+        asyncio.run_coroutine_threadsafe(waits(), background)
+        return weakref.ref(asyncio.get_running_loop())
+
+    loop = asyncio.run(with_portal_run_tree(tree))
+    gc.collect()
+    is_gone = loop() is None
+    released.set()
+    background.call_soon_threadsafe(background.stop)
+    thread.join()
+    background.close()
+    assert is_gone
+
+
+def test_trees_that_follow_one_another_are_not_chained():
+    async def tree(rest):
+        length, link = 0, _asyncio_tree._tree.get()
+        while link is not None:
+            length, link = length + 1, link.outer
+        assert length <= 2
+        if rest > 0:
+            return asyncio.create_task(with_portal_run_tree(tree, rest - 1))
+
+    async def main():
+        task = await with_portal_run_tree(tree, 50)
+        while task is not None:
+            task = await task
+
+    asyncio.run(main())
+
+
+def test_trees_left_in_the_order_in_which_they_were_entered():
+    async def portals():
+        with portals_for_children():
+            yield
+
+    async def main():
+        first, second = portals(), portals()
+        await anext(first)
+        await anext(second)
+        await first.aclose()
+        await asyncio.create_task(awaits())
+        await second.aclose()
+        await asyncio.create_task(has_none())
+        assert asyncio.get_running_loop().get_task_factory() is None
+
+    asyncio.run(main())
+
+
+def test_debug_mode_tells_where_a_task_was_created():
+    async def tree():
+        task = asyncio.create_task(awaits())
+        await task
+        return task._source_traceback[-2:]
+
+    async def main():
+        task = asyncio.create_task(later("done"))
+        await task
+        assert [entry.name for entry in task._source_traceback[-2:]] == ["main", "create_task"]
+        inside = await with_portal_run_tree(tree)
+        assert [entry.name for entry in inside] == ["tree", "create_task"]
+
+    asyncio.run(main(), debug=True)
 
 
 def test_a_tree_left_in_another_context():

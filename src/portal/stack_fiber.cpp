@@ -27,6 +27,12 @@ std::byte* middle_of(const core::Stack& stack) {
   return stack.top() - StackParts(stack.size).upper;
 }
 
+// How much of each part an idle stack keeps. In whole pages: where these are larger than what would
+// do, all of a part stays.
+std::size_t kept_of(const core::Stack& stack) {
+  return std::max(StackParts(stack.size).kept, core::page_size());
+}
+
 // Never destroyed: daemon threads may outlive all static objects.
 union Stacks {
   core::StackAllocator allocator{default_stack_size, StackParts(default_stack_size).upper};
@@ -59,7 +65,7 @@ StackFiber* StackFiber::create(const interpreter::StackSettings& settings) {
   std::byte* place = middle_of(stack) + shared_page_c_stack;
   auto* fiber = ::new (place) StackFiber();
   fiber->stack = stack;
-  fiber->kept_low_ = middle_of(stack) - StackParts(stack.size).kept;
+  fiber->kept_low_ = middle_of(stack) - kept_of(stack);
   fiber->Context::prepare(stack.usable_low(), place, &StackFiber::main);
   std::byte* chunk = place + (sizeof(StackFiber) + 15) / 16 * 16;
   const interpreter::StackMemory memory = {stack.usable_low(),
@@ -113,11 +119,11 @@ void StackFiber::prepare_for_fork() {
   }();
 }
 
-// A step that was suspended deep has been seen. For others: beyond what is kept lies, on each side,
-// memory that only a step that went as deep has written to. Frames leave out some words, and that
-// of a sort several kB in a row, so those looked at are spread over a page. Where nothing has been
-// written, that is the page of zeros that all share, and in the cache. Should all words be left
-// out, an idle stack holds some memory for longer.
+// A step that was suspended deep in C has been seen. For others: beyond what is kept lies, on each
+// side, memory that only a step that went as deep has written to. Frames leave out some words, and
+// that of a sort several kB in a row, so those looked at are spread over a page. Where nothing has
+// been written, that is the page of zeros that all share, and in the cache. Should all words be
+// left out, an idle stack holds some memory for longer.
 SWITCHBACK_NO_ASAN bool StackFiber::went_deep() const {
   if (suspended_deep_) return true;
   constexpr std::size_t words = 8, apart = 61;
@@ -132,9 +138,8 @@ SWITCHBACK_NO_ASAN bool StackFiber::went_deep() const {
 
 void StackFiber::discard_depths() {
   suspended_deep_ = false;
-  // In whole pages: where these are larger than what is kept, all of a part stays.
   const StackParts parts(stack.size);
-  const std::size_t kept = std::max(parts.kept, core::page_size());
+  const std::size_t kept = kept_of(stack);
   std::byte* const middle = middle_of(stack);
   core::discard_memory(stack.usable_low(), parts.lower - kept);
   if (parts.upper > kept) core::discard_memory(middle + kept, parts.upper - kept);
