@@ -41,9 +41,8 @@ def _open_one(tree: _Tree | None) -> _Tree | None:
 
 
 _tree: ContextVar[_Tree | None] = ContextVar("switchback tree", default=None)
-_eager_code = getattr(
-    getattr(asyncio, "eager_task_factory", None), "__code__", None
-)  # from 3.12 on
+# From 3.12 on.
+_eager_code = getattr(getattr(asyncio, "eager_task_factory", None), "__code__", None)
 
 
 class _Portals:
@@ -58,7 +57,7 @@ class _Portals:
         self.factory: Any
         if found is None:
             self.factory = self._make_factory(self._new_task)
-        elif getattr(found, "__code__", None) is _eager_code:
+        elif _eager_code is not None and getattr(found, "__code__", None) is _eager_code:
             # Of the same make: others, as anyio, know them by their code, and what is inside.
             constructor = found.__closure__[0].cell_contents
             self.factory = asyncio.create_eager_task_factory(  # type: ignore[attr-defined,unused-ignore]

@@ -54,6 +54,12 @@ async def has_none():
         await_(later(1))
 
 
+async def generator_of_a_tree():
+    """Enter a tree at the first step, and leave it at the next, in whatever context that is."""
+    with portals_for_children():
+        yield
+
+
 def test_a_whole_program(run):
     async def child(depth):
         assert await_(later(depth)) == depth
@@ -296,6 +302,24 @@ def test_the_factory_of_the_program_creates_the_tasks():
     assert asyncio.run(main()) == 2
 
 
+def test_a_factory_need_not_be_a_function():
+    class Factory:
+        def __call__(self, loop, coro, **kwargs):
+            return asyncio.Task(coro, loop=loop, **kwargs)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        factory = Factory()
+        loop.set_task_factory(factory)
+        await with_portal_run_tree(tree)
+        assert loop.get_task_factory() is factory
+
+    async def tree():
+        assert await asyncio.create_task(awaits()) == "done"
+
+    asyncio.run(main())
+
+
 def test_a_factory_set_meanwhile_stays():
     async def main():
         loop = asyncio.get_running_loop()
@@ -498,12 +522,8 @@ def test_trees_that_follow_one_another_are_not_chained():
 
 
 def test_trees_left_in_the_order_in_which_they_were_entered():
-    async def portals():
-        with portals_for_children():
-            yield
-
     async def main():
-        first, second = portals(), portals()
+        first, second = generator_of_a_tree(), generator_of_a_tree()
         await anext(first)
         await anext(second)
         await first.aclose()
@@ -532,12 +552,8 @@ def test_debug_mode_tells_where_a_task_was_created():
 
 
 def test_a_tree_left_in_another_context():
-    async def portals():
-        with portals_for_children():
-            yield
-
     async def main():
-        generator = portals()
+        generator = generator_of_a_tree()
         await anext(generator)
         await asyncio.create_task(awaits())
         await asyncio.create_task(generator.aclose())
