@@ -12,11 +12,15 @@ from harness.report import How, Limit, Record, Spread, markdown, number, ratio, 
 TITLE = "Many portals at once"
 
 CONTENDERS = ("native", "switchback", "greenback")
-NAMES = {"native": "native task", "switchback": "Switchback", "greenback": "greenback"}
 #: Switchback with smaller stacks than its own choice, where the interpreter measures the C stack.
 SMALL = "small stacks"
 SMALL_SIZE = 1024 * 1024
-NAMES[SMALL] = "Switchback, stacks of 1 MiB"
+NAMES = {
+    "native": "native task",
+    "switchback": "Switchback",
+    SMALL: "Switchback, stacks of 1 MiB",
+    "greenback": "greenback",
+}
 MEASURES_STACKS = sys.version_info >= (3, 14)
 #: Of these many, several rounds: the limits are set for them.
 COMPARED = 100_000
@@ -29,8 +33,7 @@ SPARE_MEMORY = 2e9
 EXPECTED = 12_000
 
 RESIDENT_LIMIT = 4500
-WITH_PAGE_TABLES_LIMIT = 9000
-WITH_PAGE_TABLES_LIMIT_OF_SMALL = 6500
+WITH_PAGE_TABLES_LIMIT = {True: 6500, False: 9000}  # by whether it is Python 3.14 or later
 TIME_LIMIT = 1.6
 
 
@@ -148,13 +151,27 @@ def tables(record: Record) -> str:
     return f"{text}\n\n{markdown(header, rows)}"
 
 
+def compared(cells: dict[tuple[int, str], Record], name: str) -> tuple[Record, Record] | None:
+    """Return a contender and the native one, if both got through the same rounds."""
+    ours, native = cells.get((COMPARED, name)), cells.get((COMPARED, "native"))
+    if ours and native and len(ours["rounds"]) == len(native["rounds"]) > 0:
+        return ours, native
+    return None
+
+
+def page_tables_limit(name: str, ours: Record, native: Record) -> Limit:
+    is_314 = tuple(ours["rounds"][0]["python"]) >= (3, 14)
+    measured = beyond(with_page_tables(ours), with_page_tables(native))
+    return Limit(name, f"{COMPARED:,}", WITH_PAGE_TABLES_LIMIT[is_314], measured)
+
+
 def limits(record: Record) -> list[Limit]:
     cells = by_name(record)
     found = []
-    ours, native, small = (cells.get((COMPARED, name)) for name in ("switchback", "native", SMALL))
-    if ours and native and len(ours["rounds"]) == len(native["rounds"]) > 0:
+    if pair := compared(cells, "switchback"):
+        ours, native = pair
         where = f"{COMPARED:,}"
-        resident = [column(cell, "each", "resident") for cell in (ours, native)]
+        resident = [column(cell, "each", "resident") for cell in pair]
         found += [
             Limit(
                 "resident bytes of a suspended portal beyond the native task",
@@ -162,12 +179,7 @@ def limits(record: Record) -> list[Limit]:
                 RESIDENT_LIMIT,
                 beyond(*resident),
             ),
-            Limit(
-                "the same with page tables",
-                where,
-                WITH_PAGE_TABLES_LIMIT,
-                beyond(with_page_tables(ours), with_page_tables(native)),
-            ),
+            page_tables_limit("the same with page tables", ours, native),
             Limit(
                 "time to create and suspend a portal / a native task",
                 where,
@@ -175,15 +187,8 @@ def limits(record: Record) -> list[Limit]:
                 ratio(time_of(ours, "reach"), time_of(native, "reach")),
             ),
         ]
-    if small and native and len(small["rounds"]) == len(native["rounds"]) > 0:
-        found.append(
-            Limit(
-                "the same with page tables, with stacks of 1 MiB",
-                f"{COMPARED:,}",
-                WITH_PAGE_TABLES_LIMIT_OF_SMALL,
-                beyond(with_page_tables(small), with_page_tables(native)),
-            )
-        )
+    if pair := compared(cells, SMALL):
+        found.append(page_tables_limit("the same with page tables, with stacks of 1 MiB", *pair))
     most = cells.get((MOST, "switchback"))
     if most:
         peaks = [sum(found["peak"].values()) / 1e9 for found in most["rounds"]] or [float("inf")]

@@ -44,11 +44,6 @@ def load(port: int, seconds: float) -> Record:
     return found
 
 
-def start(name: str) -> tuple[Worker, Record]:
-    server = Worker("served", name.removesuffix(" again"))
-    return server, server.answer(30)
-
-
 def measure_generation(variants: dict[str, Record], rounds: int) -> None:
     """Measure with new processes; those of the same program differ among themselves as well."""
     servers: dict[str, Worker] = {}
@@ -57,7 +52,8 @@ def measure_generation(variants: dict[str, Record], rounds: int) -> None:
         for name, found in variants.items():
             if "missing" in found:
                 continue
-            servers[name], answer = start(name)
+            servers[name] = Worker("served", name.removesuffix(" again"))
+            answer = servers[name].answer(30)
             if "missing" in answer:
                 variants[name] = {"missing": f"{answer['missing']} is not installed"}
                 servers.pop(name).end()
