@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "core/memory.hpp"
+#include "core/stack_parts.hpp"
 #include "portal/await.hpp"
 #include "portal/awaitable.hpp"
 #include "portal/portal.hpp"
@@ -265,7 +266,8 @@ int exec(PyObject* module) {
   }
   state.stack_settings.base_code = PyCode_NewEmpty("<switchback>", "<portal>", 1);
   if (state.stack_settings.base_code == nullptr) return -1;
-  state.stack_settings.c_recursion_limit = interpreter::c_recursion_limit(PyThreadState_Get());
+  state.stack_settings.c_recursion_limit = interpreter::c_recursion_limit(
+      PyThreadState_Get(), core::StackParts(interpreter::default_stack_size).lower);
   state.environment.start();
   portal::StackFiber::prepare_for_fork();
   state.no_portal_error = PyErr_NewExceptionWithDoc(

@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 from . import _engine
 from ._frameworks import Framework, Task, current_task
 from ._portals import bestow_portal, with_portal_run
+from ._trio_tree import portals_for_nurseries
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,10 +41,10 @@ def portals_for_children() -> Iterator[None]:
     where this build of asyncio does not allow a task's coroutine to be replaced.
     """
     framework, _ = _current()
-    # Only what the program uses itself is imported.
     if framework.name == "trio":
-        from ._trio_tree import portals_for_nurseries as portals
+        portals = portals_for_nurseries
     else:
+        # Not before the program itself has imported asyncio.
         from ._asyncio_tree import portals_for_created_tasks as portals
     with portals():
         yield

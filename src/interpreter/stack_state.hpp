@@ -63,9 +63,8 @@ inline constexpr bool measures_c_stack = false;
 // 3.13, where no stack is smaller than the default): as many as on the thread's own, at CPython's
 // ratio of 8 MiB to 10,000 at most. Called where few calls are nested: all known limits are
 // multiples of 100.
-inline int c_recursion_limit([[maybe_unused]] PyThreadState* thread) {
-  constexpr std::size_t guard_and_data_stack = (64 + 256) * 1024;
-  constexpr auto by_size = static_cast<int>((default_stack_size - guard_and_data_stack) / 800);
+inline int c_recursion_limit([[maybe_unused]] PyThreadState* thread, std::size_t c_stack_size) {
+  const auto by_size = static_cast<int>(c_stack_size / 800);
 #if PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030E0000 && \
     !defined(SWITCHBACK_UNKNOWN_MINOR)
   const int by_thread = (thread->c_recursion_remaining + 99) / 100 * 100;
