@@ -51,7 +51,7 @@ for size in "${page_sizes[@]}"; do
   filter='-*.lies_below_each_of_a_great_many_stacks:*.can_be_allocated_where_there_is_no_room_*'
   filter+=':*.gives_back_the_address_space_*'
   if [[ $size != 4096 ]]; then filter+=':AStack.*:AnAllocator.*:AllocatedStacks.*'; fi
-  qemu-aarch64-static -p "$size" -L "$root" "$build/tests/tests/cpp/switchback_core_tests" \
+  qemu-aarch64-static -p "$size" -L "$root" "$build/tests/tests/core/switchback_core_tests" \
     --gtest_brief=1 --gtest_filter="$filter" \
     2> >(grep -vE '^$|Death tests use fork' >&2) || failures=$((failures + 1))
 done
