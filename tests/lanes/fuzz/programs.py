@@ -19,8 +19,8 @@ from __future__ import annotations
 
 import sys
 
+from cases import Case
 from hypothesis import strategies as st
-from worlds import Case
 
 ERROR_NAMES = ["E1", "E2", "KeyError", "CancelledError", "Base", "GeneratorExit", "RuntimeError"]
 CAUGHT = ["E1", "E2", "Exception", "BaseException", "CancelledError", "(Base, GeneratorExit)"]

@@ -26,6 +26,7 @@ SHRINK_SECONDS = 40
 
 
 def run_chunk(seed: int, count: int, file: Path) -> None:
+    import cases
     import hypothesis
     import programs
     import worlds
@@ -54,7 +55,7 @@ def run_chunk(seed: int, count: int, file: Path) -> None:
         phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],
     )
     @hypothesis.given(programs.cases())
-    def same_trace(case: worlds.Case) -> None:
+    def same_trace(case: cases.Case) -> None:
         nonlocal done, smallest, deadline
         script = case.script()
         file.write_text(script)

@@ -1,15 +1,9 @@
-"""Runs a program natively and through portals, and compares the traces that the two leave.
-
-The text of a program has marks where the two differ, such as ``@AWAIT(x)``: `MARKS` says what each
-stands for. Both texts have the same lines, so line numbers are compared as well.
-"""
+"""Runs a program natively and through portals, and compares the traces that the two leave."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import contextvars
-import dataclasses
 import difflib
 import functools
 import gc
@@ -19,244 +13,28 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from cases import Case
+from descriptions import describe, in_generator
+from vocabulary import (
+    ERRORS,
+    NAMES,
+    TRAPS,
+    V0,
+    V1,
+    Nothing,
+    OutOfFuel,
+    Reading,
+    function_of_order,
+)
+
 import switchback
 from switchback import _engine
-
-#: What a mark stands for natively, and in a portal.
-MARKS = {
-    "@DEF": ("async def", "def"),
-    "@AWAIT(": ("await (", "await_("),
-    "@CALL(": ("await (", "("),
-    "@WITH(": ("async with (", "with async_context("),
-    "@FOR": ("async for", "for"),
-    "@ITER(": ("(", "async_iter("),
-    "@CLOSE(": ("aclose(", "close("),
-    "@EACH(": ("await h.each_natively(", "h.each_in_portal("),
-    "@RUN(": ("await h.run_natively(", "contextvars.copy_context().run("),
-    "@COROUTINE(": ("h.coroutine(", "h.portal("),
-    "@MANAGER": ("contextlib.asynccontextmanager", "contextlib.contextmanager"),
-    "@ENTER(": ("async with (", "with ("),
-}
 
 #: 3.11 drops the frames below a coroutine that is thrown into while it handles an exception.
 KEEPS_TRACEBACKS = sys.version_info >= (3, 12)
 
 #: More calls than this end a program.
 FUEL = 150
-
-V0: contextvars.ContextVar[int] = contextvars.ContextVar("V0", default=0)
-V1: contextvars.ContextVar[int] = contextvars.ContextVar("V1", default=0)
-
-
-@dataclasses.dataclass
-class Case:
-    """A set of programs that run concurrently, and what their driver does to them."""
-
-    text: str
-    #: For each program: the function, the kind of portal it has, and which context it runs in.
-    roots: list[tuple[str, int, int]]
-    #: For each step: the program, the action, its argument, and where not zero the context, if it
-    #: is another than that of the program.
-    steps: list[tuple[int, str, int, int]]
-
-    @property
-    def nested(self) -> bool:
-        """Whether functions call each other."""
-        return self.text.count("h.enter(") > 1
-
-    def source(self, way: int) -> str:
-        text = self.text
-        for mark, meanings in MARKS.items():
-            text = text.replace(mark, meanings[way])
-        return text
-
-    def script(self) -> str:
-        """A script that repeats this case; it needs this directory on PYTHONPATH."""
-        return (
-            f"import worlds\n\ncase = worlds.Case(\n    text='''\\\n{self.text}''',\n"
-            f"    roots={self.roots!r},\n    steps={self.steps!r},\n)\n"
-            "print(worlds.difference(case) or 'no difference')\n"
-        )
-
-
-class E1(Exception):
-    pass
-
-
-class E2(E1):
-    pass
-
-
-class Base(BaseException):
-    """Like KeyboardInterrupt: no Exception."""
-
-
-class OutOfFuel(BaseException):
-    pass
-
-
-ERRORS: list[type[BaseException]] = [
-    E1,
-    E2,
-    KeyError,
-    asyncio.CancelledError,
-    Base,
-    GeneratorExit,
-    RuntimeError,
-]
-
-# What programs use, natively as in a portal; its frames are part of tracebacks.
-PRELUDE = '''
-class Awaitable:
-    """Suspends once, through a generator."""
-
-    def __init__(self, world, value):
-        self.world, self.value = world, value
-
-    def __await__(self):
-        if self.world.dropping:
-            self.world.note("not suspended", self.value)
-            return -1
-        sent = yield self.value
-        self.world.note("sent", sent)
-        return sent
-
-
-@types.coroutine
-def generator(world, value):
-    if world.dropping:
-        world.note("not suspended", value)
-        return -1
-    try:
-        sent = yield value
-    except E1 as error:
-        world.note("generator got", type(error).__name__)
-        raise
-    finally:
-        world.note("generator done", value)
-    world.note("sent", sent)
-    return sent
-
-
-class Iterator:
-    """Suspends once; can neither be sent to nor thrown into."""
-
-    def __init__(self, world, value):
-        self.world, self.value, self.done = world, value, False
-
-    def __await__(self):
-        return self
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        if self.done or self.world.dropping:
-            self.world.note("iterator ends", self.value)
-            raise StopIteration(self.value)
-        self.done = True
-        return self.value
-
-
-class FullIterator(Iterator):
-    """Has all the methods, and may answer a throw by suspending again."""
-
-    def send(self, value):
-        self.world.note("iterator sent", value)
-        return self.__next__()
-
-    def throw(self, kind, value=None, traceback=None):
-        error = kind if isinstance(kind, BaseException) else value
-        name = type(error).__name__ if error is not None else kind.__name__
-        self.world.note("iterator thrown", name)
-        if isinstance(error, E2) and not self.world.dropping:
-            return -self.value
-        if isinstance(error, KeyError):
-            raise StopIteration(self.value)
-        try:
-            raise error if error is not None else kind
-        finally:
-            del error, kind, value, traceback  # what is raised would hold itself
-
-    def close(self):
-        self.world.note("iterator closed", self.value)
-
-
-class Manager:
-    def __init__(self, world, value, suspends, swallows):
-        self.world, self.value, self.suspends, self.swallows = world, value, suspends, swallows
-
-    def __enter__(self):
-        self.world.note("enter", self.value)
-        return self.value
-
-    def __exit__(self, kind, error, traceback):
-        self.world.note("exit", self.value, self.world.describe(error), self.world.handled())
-        return self.swallows and isinstance(error, E1)
-
-    async def __aenter__(self):
-        if self.suspends & 1:
-            await Awaitable(self.world, self.value)
-        return self.__enter__()
-
-    async def __aexit__(self, kind, error, traceback):
-        if self.suspends & 2:
-            await Awaitable(self.world, self.value)
-        return self.__exit__(kind, error, traceback)
-
-
-class Deleted:
-    def __init__(self, world, value):
-        self.world, self.value = world, value
-
-    def __del__(self):
-        self.world.deleted(self.value)
-'''
-
-
-def describe(
-    error: BaseException | None, contexts: bool, frames: bool, known: tuple[int, ...] = ()
-) -> Any:
-    """All that a program can see of an exception."""
-    if error is None:
-        return None
-    if id(error) in known:
-        return "cycle"
-    if len(known) > 6:
-        return "..."
-    if isinstance(error, GeneratorExit):
-        # Closing a coroutine natively raises one in each of its frames, innermost first; all
-        # synchronous frames of a portal share one.
-        return "GeneratorExit"
-    known = (*known, id(error))
-    names = []
-    traceback = error.__traceback__
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        if code.co_filename in ("<program>", "<prelude>") and frames:
-            names.append(f"{code.co_name}:{traceback.tb_lineno}")
-        traceback = traceback.tb_next
-    return (
-        # A generator that awaits is an async generator natively.
-        type(error).__name__.replace("StopAsyncIteration", "StopIteration"),
-        repr(error.args).replace("async generator", "generator"),
-        " ".join(names),
-        ("cause", describe(error.__cause__, contexts, frames, known)) if error.__cause__ else None,
-        ("context", describe(error.__context__, contexts, frames, known))
-        if contexts and error.__context__
-        else None,
-        error.__suppress_context__,
-    )
-
-
-def in_generator(frame: types.FrameType | None) -> bool:
-    """Whether this is in one of the generators that may be dropped by those who use them."""
-    while frame is not None:
-        code = frame.f_code
-        if code.co_filename == "<program>" and code.co_name[0] != "p":
-            return code.co_name[0] in "ga"
-        frame = frame.f_back
-    return False
 
 
 class World:
@@ -534,54 +312,6 @@ class World:
                 step(index, "drop", 0)
         for slot in range(len(self.slots)):
             self.drop(slot)
-
-
-class Nothing:
-    def __await__(self) -> Any:
-        return iter(())
-
-
-class Reading:
-    """A property that calls a function."""
-
-    def __init__(self, function: Callable[..., Any], argument: int) -> None:
-        self.function, self.argument = function, argument
-
-    @property
-    def value(self) -> Any:
-        return self.function(self.argument)
-
-
-def function_of_order(function: Callable[..., Any]) -> Callable[[int], int]:
-    def key(value: int) -> int:
-        function(value)
-        return value
-
-    return key
-
-
-_prelude: dict[str, Any] = {
-    "types": types,
-    "E1": E1,
-    "E2": E2,
-}
-exec(compile(PRELUDE, "<prelude>", "exec"), _prelude)
-TRAPS = [_prelude[name] for name in ("Awaitable", "generator", "Iterator", "FullIterator")]
-
-NAMES = {
-    **_prelude,
-    "Base": Base,
-    "CancelledError": asyncio.CancelledError,
-    "OutOfFuel": OutOfFuel,
-    "V0": V0,
-    "V1": V1,
-    "contextvars": contextvars,
-    "contextlib": contextlib,
-    "gc": gc,
-    "await_": switchback.await_,
-    "async_context": switchback.async_context,
-    "async_iter": switchback.async_iter,
-}
 
 
 def run(case: Case, way: int) -> list[Any]:
