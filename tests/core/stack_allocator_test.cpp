@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/memory.hpp"
+#include "emulator.hpp"
 #include "live_stacks.hpp"
 
 namespace switchback::core {
@@ -100,6 +101,7 @@ TEST(AStack, of_an_absurd_size_is_refused) {
 }
 
 TEST(AStack, can_be_allocated_where_there_is_no_room_for_a_whole_slab) {
+  if (is_emulated()) GTEST_SKIP() << "QEMU has less address space";
   // A slab of eight does not fit into the address space, one of them does.
   StackAllocator allocator(std::size_t{1} << 45);
   StackFailure failure{};
@@ -149,6 +151,8 @@ TEST(AnAllocator, hands_a_stack_out_again_as_zero) {
 }
 
 TEST(AnAllocator, gives_back_the_address_space_of_all_slabs_but_one) {
+  if (is_emulated())
+    GTEST_SKIP() << "QEMU has mincore() count pages of 4,096 bytes, whatever their size";
   StackAllocator allocator(mebibyte);
   StackFailure failure{};
   std::vector<Stack> stacks;
@@ -311,6 +315,7 @@ TEST(TheGuard, ends_a_process_that_reads_it) {
 }
 
 TEST(TheGuard, lies_below_each_of_a_great_many_stacks) {
+  if (is_emulated()) GTEST_SKIP() << "QEMU keeps books of each page of the address space";
   // Where each guard splits its mapping in two, vm.max_map_count (65,530) bounds the number.
   const std::size_t count = guards_are_free() ? 40'000 : 10'000;
   StackAllocator allocator(8 * mebibyte);

@@ -5,49 +5,35 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-import os
 import platform
 import shutil
 import subprocess
 import sys
 import textwrap
-import types
 import weakref
 
 import pytest
+from support.by_hand import finish, trap
+from support.children import compile_library, environment, preload, run_python
 
 from switchback import _engine, await_, ensure_portal
 
-
-@types.coroutine
-def trap():
-    return (yield)
-
-
-def run_to_end(portal):
-    try:
-        while True:
-            portal.send(None)
-    except StopIteration as stop:
-        return stop.value
+pytestmark = [
+    pytest.mark.needs_native(reason="is about stacks of our own"),
+    pytest.mark.page_size,
+]
 
 
 @pytest.fixture(scope="module")
 def compile_c(tmp_path_factory):
     """A function that makes a library of C source, and returns its path."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        pytest.skip("needs a C compiler")
 
-    def compile_library(name, text, *options):
+    def compile_text(name, text, *options):
         source = tmp_path_factory.mktemp(name) / f"{name}.c"
         source.write_text(textwrap.dedent(text))
-        library = source.with_suffix(".so")
-        command = [compiler, "-shared", "-fPIC", source, "-o", library, *options]
-        subprocess.run(command, check=True)
-        return library
+        return compile_library(source, source.with_suffix(".so"), *options)
 
-    return compile_library
+    return compile_text
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +63,8 @@ def test_relocations_are_read_only_after_loading(segments):
 
 
 MAPPINGS = """
-    import types
+    from support.by_hand import trap
     from switchback import _engine, await_
-
-    @types.coroutine
-    def trap():
-        yield
 
     portal = _engine.open_call_portal(lambda: await_(trap()), ())
     portal.send(None)
@@ -95,8 +77,8 @@ MAPPINGS = """
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_stacks_are_not_executable():
     # In a process of its own: once a test has had a callback of ctypes, some memory is.
-    command = [sys.executable, "-c", textwrap.dedent(MAPPINGS)]
-    child = subprocess.run(command, capture_output=True, text=True, check=True)
+    child = run_python("-c", textwrap.dedent(MAPPINGS))
+    assert child.returncode == 0, child.stdout
     rows = [line.split() for line in child.stdout.splitlines()]
     writable = {row[1] for row in rows if row and "w" in row[1] and len(row) < 6}
     assert writable
@@ -144,14 +126,7 @@ def test_a_process_with_shadow_stacks_is_refused_at_import(compile_c):
         """,
         "-ldl",
     )
-    # A sanitizer's library has to come first.
-    preloaded = os.pathsep.join(filter(None, [os.environ.get("LD_PRELOAD"), str(library)]))
-    child = subprocess.run(
-        [sys.executable, "-c", "import switchback"],
-        env={**os.environ, "LD_PRELOAD": preloaded},
-        capture_output=True,
-        text=True,
-    )
+    child = run_python("-c", "import switchback", merged=False, LD_PRELOAD=preload(library))
     assert child.returncode == 1, child
     assert "ImportError: switchback cannot switch stacks" in child.stderr, child
     assert "GLIBC_TUNABLES=glibc.cpu.x86_shstk=off" in child.stderr, child
@@ -179,12 +154,9 @@ def overrun(request, compile_c):
 @pytest.mark.parametrize("neighbours", [0, 100])
 def test_c_code_that_overruns_its_stack_dies_at_the_guard(overrun, neighbours):
     script = """
-        import ctypes, sys, types
+        import ctypes, sys
+        from support.by_hand import trap
         from switchback import _engine, await_
-
-        @types.coroutine
-        def trap():
-            return (yield)
 
         library, neighbours = sys.argv[1], int(sys.argv[2])
         function = ctypes.CDLL(library).overrun
@@ -200,10 +172,12 @@ def test_c_code_that_overruns_its_stack_dies_at_the_guard(overrun, neighbours):
         portal.send(None)
         print("after", flush=True)
     """
+    # Without the handler of faulthandler.
     child = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script), overrun, str(neighbours)],
         capture_output=True,
         text=True,
+        env=environment(),
     )
     assert child.returncode == -11, child
     assert child.stdout == "before\n", child
@@ -303,7 +277,7 @@ def test_a_used_stack_shows_nothing_of_its_last_portal(leave):
         except (StopIteration, KeyError):
             pass
     assert _engine.idle_stacks() >= idle
-    exc_info, context, value, is_in_frames = run_to_end(_engine.open_call_portal(look, ()))
+    exc_info, context, value, is_in_frames = finish(_engine.open_call_portal(look, ()))
     assert exc_info == (None, None, None)
     assert context is None
     assert value == "nothing"
@@ -328,7 +302,7 @@ def test_a_used_stack_keeps_no_object_alive():
     reference = weakref.ref(token)
     portal = _engine.open_call_portal(use, (token, 50))
     del token
-    run_to_end(portal)
+    finish(portal)
     del portal
     gc.collect()
     assert reference() is None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from support.children import TESTS, run_python
 
 import switchback
 
-RECURSION = Path(__file__).parent / "support" / "recursion.py"
+RECURSION = TESTS / "support" / "recursion.py"
 
 CASES = [
     "python",
@@ -46,21 +46,35 @@ LIMITS = [1000, 3000, 20_000]
 # repr() compares an object with all that it is inside of: the time grows with the square of the
 # depth, which from 3.14 on is that of the C stack, whatever the limit.
 SECONDS = 200
-pytestmark = pytest.mark.timeout(2 * SECONDS + 60)
+pytestmark = [
+    pytest.mark.in_child_process,
+    pytest.mark.not_under("tsan", reason="ThreadSanitizer itself notes calls to some depth only"),
+    pytest.mark.timeout(2 * SECONDS + 60),
+]
 
 
 def run(where: str, case: str, limit: int) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-X", "faulthandler", RECURSION, where, case, str(limit)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
+    return run_python(RECURSION, where, case, str(limit), timeout=SECONDS, merged=False)
 
 
-@pytest.mark.parametrize("limit", LIMITS)
-@pytest.mark.parametrize("case", CASES)
+def marks(case: str, limit: int) -> list[pytest.MarkDecorator]:
+    if limit != max(LIMITS):
+        return []
+    marks = [pytest.mark.page_size]  # the deepest gets nearest to the guard
+    if case == "repr":
+        reason = "copies gigabytes, which takes nearly as long there as the test waits for it"
+        marks.append(pytest.mark.not_under("qemu", reason=reason))
+    return marks
+
+
+DEPTHS = [
+    pytest.param(case, limit, id=f"{case}-{limit}", marks=marks(case, limit))
+    for case in CASES
+    for limit in LIMITS
+]
+
+
+@pytest.mark.parametrize(("case", "limit"), DEPTHS)
 def test_as_deep_as_outside(case, limit):
     outside = run("outside", case, limit)
     if outside.returncode != 0:
@@ -79,6 +93,10 @@ def test_as_deep_as_outside(case, limit):
     assert int(depth) >= int(native_depth) - below, (inside, outside)
 
 
+@pytest.mark.needs_native(
+    reason="greenlets nest on the one stack of the thread, which nothing measures up to Python 3.13"
+)
+@pytest.mark.page_size
 @pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize("case", NESTED)
 def test_nested_portals_and_awaits_end_in_a_recursion_error(case, limit):

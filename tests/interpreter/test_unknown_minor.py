@@ -5,15 +5,16 @@ scripts/unknown-minor.sh builds this configuration for a minor that is known.
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import textwrap
 
 import pytest
+from support.children import run_python
 
 import switchback
 from switchback import _engine
+
+pytestmark = [pytest.mark.in_child_process, pytest.mark.unknown_minor]
 
 unknown = pytest.mark.skipif(
     _engine.native_obstacle() is None, reason="the internals of this interpreter are known"
@@ -21,15 +22,8 @@ unknown = pytest.mark.skipif(
 
 
 def run(body: str, *options: str, backend: str = "") -> subprocess.CompletedProcess[str]:
-    """Run Python code in a new process."""
-    return subprocess.run(
-        [sys.executable, *options, "-c", textwrap.dedent(body)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "SWITCHBACK_BACKEND": backend},
-    )
+    code = textwrap.dedent(body)
+    return run_python(*options, "-c", code, merged=False, SWITCHBACK_BACKEND=backend)
 
 
 AWAITS = """

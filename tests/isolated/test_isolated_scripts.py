@@ -1,30 +1,23 @@
-"""What could crash, hang or end the interpreter runs in a process of its own."""
+"""What could crash, hang or end the interpreter runs in a process of its own: each script here."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support.children import check_child, run_python
+from support.conditions import marks_of_script
 
-SCRIPTS = sorted((Path(__file__).parent / "isolated").glob("*.py"))
+HERE = Path(__file__).parent
+SCRIPTS = [
+    pytest.param(script, id=script.stem, marks=marks_of_script(script.read_text(encoding="utf-8")))
+    for script in sorted(HERE.glob("*.py"))
+    if script != Path(__file__)
+]
 
-#: The exit code by which a script says that it does not apply here; its last line says why.
-SKIPPED = 77
+pytestmark = [pytest.mark.in_child_process, pytest.mark.quick]
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_script_exits_cleanly(script):
-    child = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-W", "error", str(script)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=90,
-    )
-    if child.returncode == SKIPPED:
-        pytest.skip(child.stdout.strip().rpartition("\n")[2])
-    assert child.returncode == 0, f"exit code {child.returncode}\n{child.stdout[-20_000:]}"
-    assert "Exception ignored" not in child.stdout, child.stdout[-20_000:]
+    check_child(run_python("-W", "error", script, timeout=90))

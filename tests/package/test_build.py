@@ -10,8 +10,8 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from support.children import SOURCE
 
-SOURCE = Path(__file__).resolve().parent.parent
 # The tools of the virtual environment, ahead of any others.
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 CMAKE = shutil.which("cmake", path=PATH)
@@ -19,9 +19,10 @@ COMPILER = os.environ.get("CXX") or "g++"
 #: Without what sanitizers have loaded into a Python.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
 
-pytestmark = pytest.mark.skipif(
-    shutil.which(COMPILER) is None, reason="there is no compiler to build with"
-)
+pytestmark = [
+    pytest.mark.in_child_process,
+    pytest.mark.skipif(shutil.which(COMPILER) is None, reason="there is no compiler to build with"),
+]
 
 
 def configure(directory: Path, *options: str, **environment: str) -> str:

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.in_child_process
+
 FRAMEWORKS = ("asyncio", "trio", "curio", "anyio", "sniffio", "greenback", "greenlet", "outcome")
 
 IMPORT_AND_TELL = """

@@ -23,7 +23,7 @@ from switchback import (
     with_portal_run_sync,
 )
 
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 14), reason="these came with CPython 3.14")
+pytestmark = pytest.mark.minor(since="3.14", reason="these came with CPython 3.14")
 
 
 def waits(seconds):

@@ -10,14 +10,10 @@ import warnings
 import weakref
 
 import pytest
+from support.by_hand import trap
 
 import switchback
 from switchback import _engine, await_
-
-
-@types.coroutine
-def trap():
-    return (yield "trap")
 
 
 class Token:

@@ -1,6 +1,6 @@
 """A plugin of pytest that repeats every test and fails those that leave more behind each time.
 
-Usage: PYTHONPATH=tests/leak pytest -p plugin [--leak-runs N] TESTS
+Usage: SWITCHBACK_UNDER=leak PYTHONPATH=tests/lanes/leak pytest -p plugin [--leak-runs N] TESTS
 
 As the first runs fill caches, a test leaks if objects (on a debug build of Python: references)
 become more in every one of the later runs. So it does if portals or stacks in use become more.
@@ -23,17 +23,6 @@ from switchback import _engine
 
 #: How much may be added in one run: references come and go with free lists and caches.
 TOLERANCE = {"objects": 0, "references": 5, "portals": 0, "stacks": 0}
-
-_REFUSES = "code that refuses to close is left suspended, with its stack"
-
-#: The end of a test's id, less its parameters -> why it leaves something behind. It is not run.
-LEAVES = {
-    "::test_dropping_a_portal_that_never_gives_in_does_not_hang": _REFUSES,
-    "::test_a_thread_that_ends_with_portals_that_refuse_to_close": _REFUSES,
-    "::test_a_task_that_only_its_own_stack_refers_to_is_collected": (
-        "is expected to fail, that is to leave the task with its portal"
-    ),
-}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -91,16 +80,6 @@ class LeakCheck:
         self._leaking: list[tuple[str, dict[str, int]]] = []
         self._checked = 0
         self._in_use: dict[str, int] = {}
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        for item in items:
-            for end, reason in LEAVES.items():
-                if item.nodeid.partition("[")[0].endswith(end):
-                    item.add_marker(pytest.mark.skip(reason=reason))
-        if hasattr(sys, "gettotalrefcount"):
-            # An extension that is not built for it does not count the references that it takes and
-            # gives back itself. That of greenlet is: see scripts/leak.sh.
-            items[:] = [item for item in items if "uvloop" not in item.name]
 
     def pytest_collection_finish(self) -> None:
         # Hypothesis looks for references to Trio's random numbers, and finds none once frozen.

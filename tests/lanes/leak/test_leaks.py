@@ -6,12 +6,11 @@ import asyncio
 import contextlib
 import contextvars
 import gc
-import os
 import sys
-import types
-from pathlib import Path
 
 import pytest
+from support.by_hand import finish, trap
+from support.resident_memory import STATM, ResidentMemory
 
 import switchback
 from switchback import (
@@ -25,16 +24,9 @@ from switchback import (
     with_portal_run_sync,
 )
 
-pytestmark = pytest.mark.skipif(
-    "SWITCHBACK_LEAKS" not in os.environ, reason="takes minutes: run by scripts/leak.sh"
-)
+pytestmark = pytest.mark.only_under("leak", reason="takes minutes: run by scripts/leak.sh")
 
 total_references = getattr(sys, "gettotalrefcount", lambda: 0)
-
-
-@types.coroutine
-def trap():
-    return (yield)
 
 
 def portals():
@@ -69,14 +61,6 @@ def check_flat(operation, times=200, rounds=6):
 
 
 # One portal, without a loop
-
-
-def finish(portal):
-    try:
-        while True:
-            portal.send(None)
-    except StopIteration as stop:
-        return stop.value
 
 
 def open_and_finish():
@@ -210,13 +194,6 @@ def test_without_a_loop(operation):
 # In tasks
 
 
-@pytest.fixture(autouse=True)
-def skip_what_counts_no_references(request):
-    """On a debug build, skip the extension that is built for the other."""
-    if hasattr(sys, "gettotalrefcount") and "uvloop" in request.node.name:
-        pytest.skip("uvloop does not count references")
-
-
 @contextlib.asynccontextmanager
 async def context(library):
     await library.checkpoint()
@@ -335,30 +312,23 @@ def test_cancelled_trio_tasks(trio_library):
 # Resident memory
 
 
-def resident():
-    """The resident memory of this process, in bytes."""
-    gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 PORTALS = 100_000
 BATCH = 1000
 #: Far below one page, or one object, for each portal.
-MOST_GROWTH = PORTALS * 16
+MOST_GROWTH = BATCH * 16
 
-needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads /proc")
+needs_proc = pytest.mark.skipif(not STATM.exists(), reason="reads /proc")
 
 
 def check_resident_memory(run_batch):
     for _ in range(10):
         run_batch()
     alive = len(portals())
-    before = resident()
+    memory = ResidentMemory()
     for _ in range(PORTALS // BATCH):
         run_batch()
-    grown = resident() - before
-    assert grown < MOST_GROWTH, f"{grown / PORTALS:.1f} bytes for each portal"
+        memory.read()
+    memory.check(MOST_GROWTH)
     assert len(portals()) == alive
 
 
