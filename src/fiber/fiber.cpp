@@ -11,12 +11,8 @@ bool Fiber::stranded() const { return thread_state_id_ == 0 || !thread_->alive()
 
 bool Fiber::run(PyThreadState* thread_state, Thread& thread) {
   assert(!PyErr_Occurred());
-  is_suspended_ = false;
-  const bool ended = is_native_
-                         ? static_cast<StackFiber*>(this)->run_on_stack(thread_state, thread)
-                         : static_cast<DelegatedFiber*>(this)->run_delegated(thread_state, thread);
-  is_suspended_ = !ended;
-  return ended;
+  if (is_native_) return static_cast<StackFiber*>(this)->run_on_stack(thread_state, thread);
+  return static_cast<DelegatedFiber*>(this)->run_delegated(thread_state, thread);
 }
 
 PyObject* Fiber::suspend(PyObject* trap, PyObject* awaited, PyObject** exception) {

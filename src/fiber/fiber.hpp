@@ -93,17 +93,20 @@ class Fiber {
   explicit Fiber(bool is_native) : is_native_(is_native) {}
   ~Fiber() = default;
 
+  // In run(): the job goes on from here.
+  void note_running() { progress_ = Progress::running; }
+
   // On the fiber: runs the job and notes its outcome. The exception that ended it stays set.
   void do_job() {
     job_status_ = job_(owner_, argument_, &result_);
-    ended_ = true;
+    progress_ = Progress::ended;
   }
 
   // In run(), with an exception set: the job is taken to have ended with it.
   void fail_job() {
     result_ = nullptr;
     job_status_ = PYGEN_ERROR;
-    ended_ = true;
+    progress_ = Progress::ended;
   }
 
   // The two halves of suspend(), around the switch.
@@ -111,7 +114,7 @@ class Fiber {
     assert(!PyErr_Occurred());
     result_ = trap;
     awaited_ = awaited;
-    ended_ = false;
+    progress_ = Progress::suspended;
   }
   PyObject* after_suspend(PyObject** exception) {
     awaited_ = nullptr;
@@ -127,7 +130,7 @@ class Fiber {
     awaited_ = nullptr;
   }
 
-  bool ended() const { return ended_; }
+  bool ended() const { return progress_ == Progress::ended; }
 
  private:
   friend class Thread;
@@ -140,8 +143,9 @@ class Fiber {
   PyObject* message_value_ = nullptr;      // owned, in transit
   PyObject* message_exception_ = nullptr;  // owned, in transit
   PySendResult job_status_ = PYGEN_ERROR;
-  bool ended_ = false;
-  bool is_suspended_ = false;  // whether run() has returned false, and not been called since
+  // How far the job has got; `ended` while run() has not told of it yet.
+  enum class Progress : std::uint8_t { running, suspended, ended };
+  Progress progress_ = Progress::ended;
   const bool is_native_;
 
   // From the first suspension of a job to its end: the thread that has to resume it, and the place

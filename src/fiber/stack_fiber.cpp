@@ -157,6 +157,7 @@ bool StackFiber::run_on_stack(PyThreadState* thread_state, Thread& thread) {
   auto& context = interpreter_.part<interpreter::ContextVariables>();
   if (context.is_private()) context.rebase(thread_state);
   Fiber* const outer = thread.enter_native(this);
+  note_running();
   interpreter::StackState::Resumer resumer;
   interpreter_.enter(thread_state, resumer);
   MachineContext::resume(thread.exception_globals());

@@ -108,7 +108,8 @@ void Thread::abandon(Fiber* fiber) {
 
 void Thread::list_suspended(const PyThreadState* thread_state, UnwindList& owners) const {
   for (const Fiber* fiber = unfinished_; fiber != nullptr; fiber = fiber->next_unfinished_) {
-    if (!fiber->is_suspended_ || !fiber->belongs_to(this, thread_state)) continue;
+    if (fiber->progress_ == Fiber::Progress::running || !fiber->belongs_to(this, thread_state))
+      continue;
     if (!owners.add(fiber->owner_)) return;
   }
 }

@@ -108,6 +108,7 @@ bool GreenletFiber::run_delegated(PyThreadState* thread_state, fiber::Thread& th
     resumer_ = resumer.get();
     resumer_context_ = resumer_context.get();
     delivered_ = false;
+    note_running();
     has_job_ = !resumed_;
     Ref target = resumed_ ? std::move(resumed_) : Ref::borrow(trampoline_.get());
     thread.add_running(this);

@@ -15,22 +15,24 @@ class PythonRecursion : public NothingToPrepare, public NothingLeft {
   };
 
   void enter(PyThreadState* thread_state, Resumer& resumer) const {
-    resumer.depth = limit(thread_state) - remaining(thread_state);
-    resumer.base = resumer.depth;
-    int left = remaining(thread_state) - used_;
+    const int found = remaining(thread_state);
+    const int depth = limit(thread_state) - found;
+    int base = depth, left = found - used_;
     if (left < 0) [[unlikely]] {
       // A deep stack that is resumed by deep code may exceed the limit. It gets RecursionError at
       // its next call, as long as the counter does not tell of more than CPython takes for
       // possible.
-      resumer.base += left;
+      base += left;
       left = 0;
     }
+    resumer = {depth, base};
     remaining(thread_state) = left;
   }
 
   void leave(PyThreadState* thread_state, const Resumer& resumer) {
-    used_ = limit(thread_state) - remaining(thread_state) - resumer.base;
-    remaining(thread_state) = limit(thread_state) - resumer.depth;
+    const int now = limit(thread_state);
+    used_ = now - remaining(thread_state) - resumer.base;
+    remaining(thread_state) = now - resumer.depth;
   }
 
  private:

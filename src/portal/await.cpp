@@ -35,8 +35,8 @@ PyObject* refuse(ModuleState& module_state, PyObject* iterator) {
   return nullptr;
 }
 
-// Whether the task that the fiber's step belongs to is the innermost one.
-bool in_innermost_task(const Fiber& fiber) {
+// Whether the task that the fiber's step belongs to is the innermost one. Asked at each suspension.
+[[gnu::always_inline]] inline bool in_innermost_task(const Fiber& fiber) {
   Portal* const portal = portal_on(fiber);
   return portal->module_state->current_tasks.is_innermost(portal->noted,
                                                           interpreter::current_thread_state());
