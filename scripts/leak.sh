@@ -48,7 +48,7 @@ debug_build() {
   PATH="$PWD/.venvs/$minor/bin:$PATH" cmake --build "$build"
   rm -rf "$build/site"
   mkdir -p "$build/site"
-  cp -r switchback "$build/site/"
+  cp -r python/switchback "$build/site/"
   cp "$build"/_engine*.so "$build/site/switchback/"
 }
 

@@ -75,7 +75,7 @@ if [[ $(cat "$build/.requirements" 2>/dev/null) != "$sum" ]]; then
   echo "$sum" >"$build/.requirements"
 fi
 rm -rf "$site/switchback"
-cp -r switchback "$site/"
+cp -r python/switchback "$site/"
 cp "$build/module"/_engine*.so "$site/switchback/"
 
 # In namespaces of its own, so that mounts, the registration of the emulator and processes end with

@@ -10,7 +10,7 @@ minor=$(main_minor)
 scripts/build.sh "$minor"
 python=.venvs/$minor/bin/python
 
-paths=(switchback)
+paths=(python/switchback)
 if compgen -G 'tests/typing/*.py' >/dev/null; then paths+=(tests/typing); fi
 say "mypy --strict ${paths[*]}"
 status=0

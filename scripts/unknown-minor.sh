@@ -16,7 +16,7 @@ cmake --build "$build"
 site=$build/site
 rm -rf "$site"
 mkdir -p "$site"
-cp -r switchback "$site"
+cp -r python/switchback "$site"
 cp "$build"/_engine*.so "$site/switchback"
 
 tests=("$@")

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeGuard
 
 from .. import _engine
+from . import _asyncio, _trio
 
-__all__ = ["Framework", "Task", "current_task", "framework_of", "register_framework"]
+__all__ = [
+    "BUILT_IN",
+    "Framework",
+    "FrameworkWithTrees",
+    "Task",
+    "current_task",
+    "framework_of",
+    "has_trees",
+    "register_framework",
+]
 
 #: A task of any framework.
 Task = object
@@ -45,7 +56,46 @@ class Framework(Protocol):
         """Yield to the event loop once."""
 
 
-# Framework -> its index in the engine. asyncio and Trio join when the program has imported them.
+class FrameworkWithTrees(Framework, Protocol):
+    """What a framework has besides if whole trees of its tasks can have portals."""
+
+    def portals_for_children(self) -> AbstractContextManager[None]:
+        """Give a portal to every task that the running one creates inside the context."""
+
+    async def tree_checkpoint(self) -> None:
+        """Yield to the event loop once, as a tree of portals begins or ends."""
+
+
+def has_trees(framework: Framework) -> TypeGuard[FrameworkWithTrees]:
+    return hasattr(framework, "portals_for_children")
+
+
+# What tells the innermost of several running tasks may be known of a framework as well:
+#   loop_module              the module whose frames its event loop leaves on the stack
+#   loop_may_have_no_frames  true where a loop may be written in C
+
+
+class BuiltIn(Protocol):
+    """What is known of a framework that need not be registered, and may not be imported yet."""
+
+    #: How it is called in a sentence.
+    TITLE: str
+    #: Its index in the engine.
+    INDEX: int
+    #: How the main function of a program is run in a portal; "{}" is the name of this package.
+    MAIN_IN_PORTAL: str
+    #: What awaits, and what calls, in its event loop from another thread.
+    AWAIT_FROM_THREAD: str
+    CALL_FROM_THREAD: str
+
+    def find_framework(self) -> Framework | None:
+        """Return the framework if the program has imported it."""
+
+
+BUILT_IN: tuple[BuiltIn, ...] = (_asyncio, _trio)
+
+_not_imported: tuple[BuiltIn, ...] = BUILT_IN
+# Framework -> its index in the engine.
 _frameworks: dict[Framework, int] = {}
 
 
@@ -59,15 +109,12 @@ def register_framework(framework: Framework) -> None:
 
 
 def _loaded() -> dict[Framework, int]:
-    # By attribute, not by entry: a module that is still being imported is not there yet.
-    if "asyncio" in sys.modules and hasattr(sys.modules["asyncio"], "run"):
-        from ._asyncio import framework as asyncio_framework
-
-        _frameworks.setdefault(asyncio_framework, _engine.ASYNCIO)
-    if "trio" in sys.modules and hasattr(sys.modules["trio"], "run"):
-        from ._trio import framework as trio_framework
-
-        _frameworks.setdefault(trio_framework, _engine.TRIO)
+    global _not_imported
+    for built_in in _not_imported:
+        framework = built_in.find_framework()
+        if framework is not None:
+            _frameworks.setdefault(framework, built_in.INDEX)
+            _not_imported = tuple(other for other in _not_imported if other is not built_in)
     return _frameworks
 
 
@@ -75,7 +122,7 @@ def current_task() -> tuple[Framework, Task] | None:
     """Return the innermost running task of this thread with its framework, or `None`."""
     current = [
         (framework, task)
-        for framework in _loaded()
+        for framework in tuple(_loaded())  # another thread may add one meanwhile
         if (task := framework.current_task()) is not None
     ]
     if len(current) <= 1:
@@ -90,23 +137,25 @@ def _innermost(current: list[tuple[Framework, Task]]) -> tuple[Framework, Task]:
     inner = [found for found in current if _frameworks[found[0]] in changed]
     if len(inner) == 1:
         return inner[0]
-    # Each loop leaves frames of its own on the stack; the nearest one tells. uvloop leaves none, so
-    # asyncio's task is the answer by default.
-    modules = {"trio": "trio._core._run", "asyncio": "asyncio.events"}
+    # Each loop leaves frames of its own on the stack; the nearest one tells.
+    loops = [(getattr(found[0], "loop_module", None), found) for found in current]
     frame = sys._getframe(1)
     while frame is not None:
         module = frame.f_globals.get("__name__")
-        for framework, task in current:
-            if module == modules.get(framework.name):
-                return framework, task
+        for loop_module, found in loops:
+            if loop_module is not None and module == loop_module:
+                return found
         frame = frame.f_back  # type: ignore[assignment]  # typeshed: never None inside the loop
-    return next((found for found in current if found[0].name == "asyncio"), current[-1])
+    return next(
+        (found for found in current if getattr(found[0], "loop_may_have_no_frames", False)),
+        current[-1],
+    )
 
 
 def framework_of(task: Task) -> tuple[Framework, int]:
     """Return the framework that a task belongs to, and its index in the engine."""
     loaded = _loaded()
-    for framework, index in loaded.items():
+    for framework, index in tuple(loaded.items()):
         if framework.is_task(task):
             return framework, index
     known = ", ".join(framework.name for framework in loaded) or "none is imported"

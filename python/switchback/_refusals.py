@@ -6,20 +6,15 @@ import sys
 import threading
 
 from . import _engine
-from ._frameworks import current_task
+from ._frameworks import BUILT_IN, _greenlet, current_task
 
 #: The name by which the program knows this package.
 package_name = "switchback"
 
 
 def explain_no_portal() -> str:
-    if _engine.changed_frameworks() == [_engine.GREENLET]:
-        return (
-            "await_() was called inside a greenlet that the portal's code has started, and cannot "
-            "suspend it, as this portal has a stack of its own. Set "
-            f"{package_name}.backend to 'auto' or 'greenlet', and import greenlet, before the "
-            "portal begins; or call await_() outside of that greenlet"
-        )
+    if _greenlet.in_greenlet_of_a_step():
+        return _greenlet.REFUSAL
     found = current_task()
     if found is None:
         thread = threading.current_thread()
@@ -27,11 +22,11 @@ def explain_no_portal() -> str:
             f"await_() needs an async task to wait in, and none is running in thread "
             f"{thread.name!r} at this point. Call it from a function that a task with a portal "
             f"calls, in the thread of its event loop; from another thread, use "
-            f"asyncio.run_coroutine_threadsafe() or trio.from_thread.run() instead. Where a "
+            f"{' or '.join(b.AWAIT_FROM_THREAD for b in BUILT_IN)} instead. Where a "
             f"coroutine runs without a task, use 'await {package_name}.with_portal_run(async_fn)' "
             f"and not {package_name}.ensure_portal(). Outside of any coroutine, you must create a "
             f"{package_name} portal around the program's main function: "
-            f"asyncio.run({package_name}.with_portal_run(main))"
+            f"{BUILT_IN[0].MAIN_IN_PORTAL.format(package_name)}"
         )
     framework, task = found
     if framework.is_task(task) and _engine.is_portal(framework.get_coroutine(task)):
@@ -60,8 +55,5 @@ def explain_wrong_thread(ident: int, ended: bool) -> str:
     return (
         f"this portal is suspended in await_() in {where}, and can only be resumed there, not in "
         f"thread {threading.current_thread().name!r}: pass the work to that thread's event loop, "
-        f"with loop.call_soon_threadsafe() or trio.from_thread.run_sync()"
+        f"with {' or '.join(b.CALL_FROM_THREAD for b in BUILT_IN)}"
     )
-
-
-_engine.set_explainers(explain_no_portal, explain_wrong_thread)
