@@ -47,5 +47,5 @@ say 'the wheel in use'
 ".venvs/$minor/bin/python" -m venv "$temporary/clean"
 "$temporary/clean/bin/python" -m pip install --quiet --disable-pip-version-check --no-index \
   "$repaired"
-"$temporary/clean/bin/python" -P examples/quickstart.py
+"$temporary/clean/bin/python" examples/quickstart.py
 note "ok: $sdist, $wheel; repaired, it is $(basename "$repaired")"

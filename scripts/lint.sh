@@ -29,7 +29,7 @@ existing() {
 }
 mapfile -t directories < <(existing src include tests/cpp benchmarks examples)
 mapfile -t cpp_files < <(find "${directories[@]}" -name '*.?pp' | sort)
-mapfile -t python_paths < <(existing python tests benchmarks examples docs)
+mapfile -t python_paths < <(existing python scripts tests benchmarks examples docs)
 mapfile -t prose < <(existing ./*.md docs)
 mapfile -t outside < <(find src -name '*.?pp' -not -path 'src/interpreter/*')
 

@@ -25,4 +25,4 @@ if [[ ${#tests[@]} == 0 ]]; then
     tests+=("tests/test_$name.py")
   done
 fi
-PYTHONPATH=$PWD/$site PYTHONSAFEPATH=1 SWITCHBACK_BACKEND=greenlet "$python" -m pytest "${tests[@]}"
+PYTHONPATH=$PWD/$site SWITCHBACK_BACKEND=greenlet "$python" -m pytest "${tests[@]}"
