@@ -64,7 +64,7 @@ def test_who_has_chosen_greenlet_is_not_warned():
 @unknown
 def test_native_is_refused_with_the_remedy():
     before = switchback.settings.backend
-    with pytest.raises(RuntimeError, match="settings.backend = 'auto' or 'greenlet'"):
+    with pytest.raises(RuntimeError, match=r"settings\.backend = 'auto' or 'greenlet'"):
         switchback.settings.backend = "native"
     assert switchback.settings.backend == before
     child = run("import switchback", backend="native")

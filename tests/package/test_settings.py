@@ -36,7 +36,7 @@ def output(body: str, **environment: str) -> str:
     return child.stdout.strip()
 
 
-@pytest.mark.parametrize("name", ["bakend", "stacksize", "Backend", "_backend", "__dict__"])
+@pytest.mark.parametrize("name", ["back_end", "stacksize", "Backend", "_backend", "__dict__"])
 def test_a_misspelt_name_cannot_be_set(name):
     with pytest.raises(AttributeError, match="'backend' and 'stack_size'") as caught:
         setattr(settings, name, "native")
@@ -45,8 +45,8 @@ def test_a_misspelt_name_cannot_be_set(name):
 
 
 def test_a_misspelt_name_cannot_be_read():
-    with pytest.raises(AttributeError, match="no 'bakend', but 'backend' and 'stack_size'"):
-        settings.bakend  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="no 'back_end', but 'backend' and 'stack_size'"):
+        settings.back_end  # type: ignore[attr-defined]
 
 
 def test_the_representation_shows_the_values():

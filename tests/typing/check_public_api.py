@@ -91,20 +91,31 @@ def settings() -> None:
     switchback.settings.backend = "native"
     switchback.settings.stack_size = 1 << 20
     switchback.settings.stack_size = "1 MiB"  # type: ignore[assignment]
-    switchback.settings.bakend = "native"  # type: ignore[attr-defined]
-    switchback.settings.bakend  # type: ignore[attr-defined]
-    switchback.settings.backend = "native"  # type: ignore[attr-defined]
+    switchback.settings.back_end = "native"  # type: ignore[attr-defined]
+    switchback.settings.back_end  # type: ignore[attr-defined]
+    switchback.backend = "native"  # type: ignore[attr-defined]
 
 
 class FrameworkWithoutTrees:
     name = "mine"
 
-    def current_task(self) -> object | None: ...
-    def is_task(self, candidate: object) -> bool: ...
-    def check_replaceable(self, task: object) -> None: ...
-    def get_coroutine(self, task: object) -> Coroutine[Any, Any, Any]: ...
-    def set_coroutine(self, task: object, coroutine: Coroutine[Any, Any, Any]) -> None: ...
-    async def checkpoint(self) -> None: ...
+    def current_task(self) -> object | None:
+        return None
+
+    def is_task(self, candidate: object) -> bool:
+        return False
+
+    def check_replaceable(self, task: object) -> None:
+        pass
+
+    def get_coroutine(self, task: object) -> Coroutine[Any, Any, Any]:
+        raise NotImplementedError
+
+    def set_coroutine(self, task: object, coroutine: Coroutine[Any, Any, Any]) -> None:
+        pass
+
+    async def checkpoint(self) -> None:
+        pass
 
 
 def framework() -> None:
