@@ -3,7 +3,7 @@
 from . import _engine, _refusals, _settings
 from ._engine import NoPortalError as NoPortalError, await_ as await_
 from ._frameworks import Framework as Framework, register_framework as register_framework
-from ._frameworks._trio.tree import AutoPortalInstrument as AutoPortalInstrument
+from ._frameworks._trio_tree import AutoPortalInstrument as AutoPortalInstrument
 from ._greenback import install_as_greenback as install_as_greenback
 from ._helpers import (
     async_context as async_context,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from . import _engine
-from ._frameworks import BUILT_IN, FrameworkWithTrees, Task, current_task, has_trees
+from ._frameworks import BUILT_IN, Task, current_task, has_trees
 from ._portals import bestow_portal, with_portal_run
+
+if TYPE_CHECKING:
+    from ._frameworks._abilities import FrameworkWithTrees
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ... import _engine
+from .. import _engine
 
 if TYPE_CHECKING:
-    from .tasks import AsyncioFramework
+    from ._asyncio_tasks import AsyncioFramework
 
 TITLE = "asyncio"
 INDEX = _engine.ASYNCIO
@@ -21,6 +21,6 @@ def find_framework() -> AsyncioFramework | None:
     # By attribute, not by entry: a module that is still being imported is not there yet.
     if not hasattr(sys.modules.get("asyncio"), "run"):
         return None
-    from .tasks import framework
+    from ._asyncio_tasks import framework
 
     return framework

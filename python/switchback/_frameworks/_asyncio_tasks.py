@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
-from ... import _engine
+from .. import _engine
 
 
 class AsyncioFramework:
@@ -57,7 +57,7 @@ class AsyncioFramework:
         await asyncio.sleep(0)
 
     def portals_for_children(self) -> AbstractContextManager[None]:
-        from .tree import portals_for_created_tasks
+        from ._asyncio_tree import portals_for_created_tasks
 
         return portals_for_created_tasks()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from trio import lowlevel
 
-from .tree import portals_for_nurseries
+from ._trio_tree import portals_for_nurseries
 
 
 class TrioFramework:
