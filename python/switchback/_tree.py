@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from . import _engine
-from ._frameworks import BUILT_IN, Task, current_task, has_trees
+from ._frameworks import Task, built_in, current_task, has_trees
 from ._portals import bestow_portal, with_portal_run
 
 if TYPE_CHECKING:
@@ -23,10 +23,11 @@ def _current() -> tuple[FrameworkWithTrees, Task]:
         framework, task = found
         if has_trees(framework):
             return framework, task
+    titles = " and ".join(known.TITLE for known in built_in())
     raise RuntimeError(
-        f"portals for a tree of tasks are for tasks of {' and '.join(b.TITLE for b in BUILT_IN)}, "
-        "and none is running here; elsewhere call ensure_portal() in each task, or "
-        "bestow_portal(task) after creating one"
+        f"portals for a tree of tasks are for tasks of {titles}, and none is running "
+        "here; elsewhere call ensure_portal() in each task, or bestow_portal(task) after "
+        "creating one"
     )
 
 

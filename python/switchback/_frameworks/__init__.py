@@ -7,15 +7,14 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from .. import _engine
-from . import _asyncio, _trio
 
 if TYPE_CHECKING:
     from ._abilities import BuiltIn, FrameworkWithTrees
 
 __all__ = [
-    "BUILT_IN",
     "Framework",
     "Task",
+    "built_in",
     "current_task",
     "framework_of",
     "has_trees",
@@ -61,10 +60,16 @@ def has_trees(framework: Framework) -> TypeGuard[FrameworkWithTrees]:
     return hasattr(framework, "portals_for_children")
 
 
-#: What can be known of the frameworks that need not be registered.
-BUILT_IN: tuple[BuiltIn, ...] = (_asyncio, _trio)
+def built_in() -> tuple[BuiltIn, ...]:
+    """Return what is known of the frameworks that need not be registered."""
+    # Not with the package, whose import is to be quick.
+    from . import _asyncio, _trio
 
-_not_imported: tuple[BuiltIn, ...] = BUILT_IN
+    return _asyncio, _trio
+
+
+# Those of them that the program has not imported yet; None until there is a look for them.
+_not_imported: tuple[BuiltIn, ...] | None = None
 # Framework -> its index in the engine.
 _frameworks: dict[Framework, int] = {}
 
@@ -80,11 +85,13 @@ def register_framework(framework: Framework) -> None:
 
 def _loaded() -> dict[Framework, int]:
     global _not_imported
-    for built_in in _not_imported:
-        framework = built_in.find_framework()
+    if _not_imported is None:
+        _not_imported = built_in()
+    for known in _not_imported:
+        framework = known.find_framework()
         if framework is not None:
-            _frameworks.setdefault(framework, built_in.INDEX)
-            _not_imported = tuple(other for other in _not_imported if other is not built_in)
+            _frameworks.setdefault(framework, known.INDEX)
+            _not_imported = tuple(other for other in _not_imported if other is not known)
     return _frameworks
 
 
