@@ -22,7 +22,7 @@ if [[ $# == 0 ]]; then tests=("${all[@]/#/tests/test_}") tests=("${tests[@]/%/.p
 run_pytest() {
   local python=$1 path=$2
   shift 2
-  env PYTHONSAFEPATH=1 PYTHONPATH="$path${path:+:}$PWD/tests/leak" \
+  env PYTHONPATH="$path${path:+:}$PWD/tests/leak" \
     "$python" -m pytest -p no:cacheprovider -q -o timeout=600 "$@"
 }
 
@@ -48,7 +48,7 @@ debug_build() {
   PATH="$PWD/.venvs/$minor/bin:$PATH" cmake --build "$build"
   rm -rf "$build/site"
   mkdir -p "$build/site"
-  cp -r switchback "$build/site/"
+  cp -r python/switchback "$build/site/"
   cp "$build"/_engine*.so "$build/site/switchback/"
 }
 

@@ -16,7 +16,7 @@ cmake --build "$build"
 site=$build/site
 rm -rf "$site"
 mkdir -p "$site"
-cp -r switchback "$site"
+cp -r python/switchback "$site"
 cp "$build"/_engine*.so "$site/switchback"
 
 tests=("$@")
@@ -25,4 +25,4 @@ if [[ ${#tests[@]} == 0 ]]; then
     tests+=("tests/test_$name.py")
   done
 fi
-PYTHONPATH=$PWD/$site PYTHONSAFEPATH=1 SWITCHBACK_BACKEND=greenlet "$python" -m pytest "${tests[@]}"
+PYTHONPATH=$PWD/$site SWITCHBACK_BACKEND=greenlet "$python" -m pytest "${tests[@]}"

@@ -37,7 +37,7 @@ IMPORT_GREENLET = ("test_greenback_suite.py", "test_backend.py")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    may_import = switchback.backend != "native" or item.path.name in IMPORT_GREENLET
+    may_import = switchback.settings.backend != "native" or item.path.name in IMPORT_GREENLET
     assert may_import or "greenlet" not in sys.modules, "a test before this has imported greenlet"
 
 
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name in IMPORT_GREENLET)
     skips = dict(NOT_UNDER.get(SANITIZER, {}))
     native_only: dict[str, str] = {}
-    if switchback.backend != "native":
+    if switchback.settings.backend != "native":
         native_only |= NATIVE_ONLY
     without_native = _engine.native_obstacle() is not None
     if without_native:

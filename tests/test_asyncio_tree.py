@@ -12,14 +12,13 @@ import pytest
 
 import switchback
 from switchback import (
-    _asyncio_tree,
     await_,
     has_portal,
     portals_for_children,
     portals_for_tree,
     with_portal_run_tree,
 )
-from switchback._frameworks import _asyncio
+from switchback._frameworks import _asyncio_tasks, _asyncio_tree
 
 uvloop = pytest.importorskip("uvloop", reason="not on Windows") if sys.platform != "win32" else None
 EAGER = hasattr(asyncio, "eager_task_factory")
@@ -575,9 +574,9 @@ def test_outside_of_tasks():
 
 
 def test_where_tasks_cannot_be_given_portals(monkeypatch):
-    if _asyncio._c_task is None:
+    if _asyncio_tasks._c_task is None:
         pytest.skip("tasks in pure Python can")
-    monkeypatch.setattr(_asyncio, "_found", None)
+    monkeypatch.setattr(_asyncio_tasks, "_slot", RuntimeError("not found"))
 
     async def main():
         with pytest.raises(RuntimeError, match="this build of asyncio"):

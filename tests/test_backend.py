@@ -93,18 +93,18 @@ def check_child(body, backend=None, prelude=PRELUDE):
 @pytest.fixture(params=["native", "greenlet"])
 def backend(request, monkeypatch):
     """Each of the backends in turn, whichever the tests run on."""
-    monkeypatch.setattr(switchback, "backend", request.param)
+    monkeypatch.setattr(switchback.settings, "backend", request.param)
     return request.param
 
 
 @pytest.fixture
 def on_greenlet(monkeypatch):
-    monkeypatch.setattr(switchback, "backend", "greenlet")
+    monkeypatch.setattr(switchback.settings, "backend", "greenlet")
 
 
 @pytest.fixture
 def on_native(monkeypatch):
-    monkeypatch.setattr(switchback, "backend", "native")
+    monkeypatch.setattr(switchback.settings, "backend", "native")
 
 
 def running_on():
@@ -117,7 +117,7 @@ def running_on():
 
 def test_auto_is_the_default_and_native_without_greenlet():
     check_child("""
-        assert switchback.backend == "auto"
+        assert switchback.settings.backend == "auto"
 
         def sync_fn():
             await_(asyncio.sleep(0))
@@ -139,7 +139,7 @@ def test_auto_is_greenlet_in_a_program_that_has_imported_it(first):
         """
         import greenlet
 
-        assert switchback.backend == "auto"
+        assert switchback.settings.backend == "auto"
 
         def sync_fn():
             assert running_on() == "greenlet"
@@ -288,15 +288,15 @@ def test_greenlet_that_cannot_be_imported_leaves_auto_native():
             await_(asyncio.sleep(0))
             return "done"
 
-        assert switchback.backend == "auto"
+        assert switchback.settings.backend == "auto"
         assert asyncio.run(with_portal_run_sync(sync_fn)) == "done"
     """)
 
 
 @pytest.mark.parametrize("name", ["auto", "native", "greenlet"])
 def test_the_backend_can_be_set(name, monkeypatch):
-    monkeypatch.setattr(switchback, "backend", name)
-    assert switchback.backend == name
+    monkeypatch.setattr(switchback.settings, "backend", name)
+    assert switchback.settings.backend == name
 
     def sync_fn():
         first = running_on()
@@ -308,18 +308,18 @@ def test_the_backend_can_be_set(name, monkeypatch):
 
 
 def test_a_new_setting_counts_for_portals_that_begin_later(monkeypatch):
-    monkeypatch.setattr(switchback, "backend", "native")
+    monkeypatch.setattr(switchback.settings, "backend", "native")
 
     def sync_fn():
         assert running_on() == "native"
-        switchback.backend = "greenlet"
+        switchback.settings.backend = "greenlet"
         await_(asyncio.sleep(0))
         assert running_on() == "native"
 
     async def begins_later():
         await ensure_portal()
         assert running_on() == "greenlet"
-        switchback.backend = "native"
+        switchback.settings.backend = "native"
         await_(asyncio.sleep(0))
         assert running_on() == "greenlet"
 
@@ -335,10 +335,10 @@ def test_a_new_setting_counts_for_portals_that_begin_later(monkeypatch):
 
 def test_a_portal_inside_one_on_native_runs_on_native_too(monkeypatch):
     """greenlet must not come to copy a stack of ours."""
-    monkeypatch.setattr(switchback, "backend", "native")
+    monkeypatch.setattr(switchback.settings, "backend", "native")
 
     def outer():
-        switchback.backend = "greenlet"
+        switchback.settings.backend = "greenlet"
         inner = with_portal_run_sync(running_on_after_await)
         return await_(inner)
 
@@ -353,32 +353,32 @@ def test_a_portal_inside_one_on_native_runs_on_native_too(monkeypatch):
     "name", ["", "Native", "greenlets", "auto ", "native\0", "nativ\N{KELVIN SIGN}"]
 )
 def test_other_names_are_refused(name):
-    before = switchback.backend
+    before = switchback.settings.backend
     with pytest.raises(ValueError, match="one of 'auto', 'native' and 'greenlet', not ") as caught:
-        switchback.backend = name
+        switchback.settings.backend = name
     assert repr(name) in str(caught.value)
-    assert switchback.backend == before
+    assert switchback.settings.backend == before
 
 
 @pytest.mark.parametrize("name", [None, 1, b"native"])
 def test_what_is_not_a_name_is_refused(name):
-    before = switchback.backend
+    before = switchback.settings.backend
     with pytest.raises(TypeError):
-        switchback.backend = name
-    assert switchback.backend == before
+        switchback.settings.backend = name
+    assert switchback.settings.backend == before
 
 
 def test_the_setting_cannot_be_deleted():
     with pytest.raises(AttributeError):
-        del switchback.backend
-    assert switchback.backend in ("auto", "native", "greenlet")
+        del switchback.settings.backend
+    assert switchback.settings.backend in ("auto", "native", "greenlet")
 
 
 @pytest.mark.parametrize("name", ["", "auto", "native", "greenlet"])
 def test_the_environment_variable(name):
     output = check_child(
         """
-        print(switchback.backend, asyncio.run(with_portal_run_sync(running_on)))
+        print(switchback.settings.backend, asyncio.run(with_portal_run_sync(running_on)))
         import greenlet
         print(asyncio.run(with_portal_run_sync(running_on)))
         """,
@@ -408,7 +408,7 @@ def test_the_program_can_override_the_environment_variable():
     check_child(
         """
         import greenlet
-        switchback.backend = "auto"
+        switchback.settings.backend = "auto"
         assert asyncio.run(with_portal_run_sync(running_on)) == "greenlet"
         """,
         backend="native",
@@ -419,10 +419,10 @@ def test_the_greenlet_backend_without_greenlet():
     output = check_child("""
         sys.modules["greenlet"] = None
         try:
-            switchback.backend = "greenlet"
+            switchback.settings.backend = "greenlet"
         except RuntimeError as error:
             print(error)
-        assert switchback.backend == "auto"
+        assert switchback.settings.backend == "auto"
         assert asyncio.run(with_portal_run_sync(lambda: await_(asyncio.sleep(0, 1)))) == 1
     """)
     assert "pip install greenlet" in output
@@ -592,7 +592,7 @@ def test_await_inside_a_nested_greenlet_on_native_is_refused(library, on_native)
     assert len(messages) == len(closed) == 9
     for message in messages:
         assert "greenlet" in message
-        assert "switchback.backend to 'auto' or 'greenlet'" in message
+        assert "switchback.settings.backend to 'auto' or 'greenlet'" in message
 
 
 def test_await_that_does_not_suspend_works_in_any_greenlet(backend):

@@ -14,7 +14,7 @@ except ImportError:
 import switchback
 from switchback import _engine, await_
 
-switchback.backend = "greenlet"
+switchback.settings.backend = "greenlet"
 main_greenlet = greenlet.getcurrent()
 
 

@@ -7,7 +7,7 @@ import types
 import switchback
 from switchback import _engine, await_
 
-switchback.backend = "auto"
+switchback.settings.backend = "auto"
 
 
 @types.coroutine

@@ -6,32 +6,32 @@ import sys
 import threading
 
 from . import _engine
-from ._frameworks import current_task
+from ._frameworks import built_in, current_task
 
 #: The name by which the program knows this package.
 package_name = "switchback"
 
 
 def explain_no_portal() -> str:
-    if _engine.changed_frameworks() == [_engine.GREENLET]:
-        return (
-            "await_() was called inside a greenlet that the portal's code has started, and cannot "
-            "suspend it, as this portal has a stack of its own. Set "
-            f"{package_name}.backend to 'auto' or 'greenlet', and import greenlet, before the "
-            "portal begins; or call await_() outside of that greenlet"
-        )
+    # Not with the package, whose import is to be quick.
+    from ._frameworks import _greenlet
+
+    if _greenlet.in_greenlet_of_a_step():
+        return _greenlet.REFUSAL
     found = current_task()
     if found is None:
         thread = threading.current_thread()
+        frameworks = built_in()
+        from_thread = " or ".join(framework.AWAIT_FROM_THREAD for framework in frameworks)
         return (
             f"await_() needs an async task to wait in, and none is running in thread "
             f"{thread.name!r} at this point. Call it from a function that a task with a portal "
             f"calls, in the thread of its event loop; from another thread, use "
-            f"asyncio.run_coroutine_threadsafe() or trio.from_thread.run() instead. Where a "
-            f"coroutine runs without a task, use 'await {package_name}.with_portal_run(async_fn)' "
-            f"and not {package_name}.ensure_portal(). Outside of any coroutine, you must create a "
+            f"{from_thread} instead. Where a coroutine runs without a task, use "
+            f"'await {package_name}.with_portal_run(async_fn)' and not "
+            f"{package_name}.ensure_portal(). Outside of any coroutine, you must create a "
             f"{package_name} portal around the program's main function: "
-            f"asyncio.run({package_name}.with_portal_run(main))"
+            f"{frameworks[0].MAIN_IN_PORTAL.format(package_name)}"
         )
     framework, task = found
     if framework.is_task(task) and _engine.is_portal(framework.get_coroutine(task)):
@@ -57,11 +57,9 @@ def explain_wrong_thread(ident: int, ended: bool) -> str:
             f"this portal is suspended in await_() in {where}, which has ended: nothing can resume "
             f"it. Close portals, or let them finish, before their thread or process ends"
         )
+    from_thread = " or ".join(framework.CALL_FROM_THREAD for framework in built_in())
     return (
         f"this portal is suspended in await_() in {where}, and can only be resumed there, not in "
         f"thread {threading.current_thread().name!r}: pass the work to that thread's event loop, "
-        f"with loop.call_soon_threadsafe() or trio.from_thread.run_sync()"
+        f"with {from_thread}"
     )
-
-
-_engine.set_explainers(explain_no_portal, explain_wrong_thread)

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from .. import _engine
 
-__all__ = ["Framework", "Task", "current_task", "framework_of", "register_framework"]
+if TYPE_CHECKING:
+    from ._abilities import BuiltIn, FrameworkWithTrees
+
+__all__ = [
+    "Framework",
+    "Task",
+    "built_in",
+    "current_task",
+    "framework_of",
+    "has_trees",
+    "register_framework",
+]
 
 #: A task of any framework.
 Task = object
@@ -45,7 +56,21 @@ class Framework(Protocol):
         """Yield to the event loop once."""
 
 
-# Framework -> its index in the engine. asyncio and Trio join when the program has imported them.
+def has_trees(framework: Framework) -> TypeGuard[FrameworkWithTrees]:
+    return hasattr(framework, "portals_for_children")
+
+
+def built_in() -> tuple[BuiltIn, ...]:
+    """Return what is known of the frameworks that need not be registered."""
+    # Not with the package, whose import is to be quick.
+    from . import _asyncio, _trio
+
+    return _asyncio, _trio
+
+
+# Those of them that the program has not imported yet; None until there is a look for them.
+_not_imported: tuple[BuiltIn, ...] | None = None
+# Framework -> its index in the engine.
 _frameworks: dict[Framework, int] = {}
 
 
@@ -59,15 +84,14 @@ def register_framework(framework: Framework) -> None:
 
 
 def _loaded() -> dict[Framework, int]:
-    # By attribute, not by entry: a module that is still being imported is not there yet.
-    if "asyncio" in sys.modules and hasattr(sys.modules["asyncio"], "run"):
-        from ._asyncio import framework as asyncio_framework
-
-        _frameworks.setdefault(asyncio_framework, _engine.ASYNCIO)
-    if "trio" in sys.modules and hasattr(sys.modules["trio"], "run"):
-        from ._trio import framework as trio_framework
-
-        _frameworks.setdefault(trio_framework, _engine.TRIO)
+    global _not_imported
+    if _not_imported is None:
+        _not_imported = built_in()
+    for known in _not_imported:
+        framework = known.find_framework()
+        if framework is not None:
+            _frameworks.setdefault(framework, known.INDEX)
+            _not_imported = tuple(other for other in _not_imported if other is not known)
     return _frameworks
 
 
@@ -75,7 +99,7 @@ def current_task() -> tuple[Framework, Task] | None:
     """Return the innermost running task of this thread with its framework, or `None`."""
     current = [
         (framework, task)
-        for framework in _loaded()
+        for framework in tuple(_loaded())  # another thread may add one meanwhile
         if (task := framework.current_task()) is not None
     ]
     if len(current) <= 1:
@@ -90,23 +114,25 @@ def _innermost(current: list[tuple[Framework, Task]]) -> tuple[Framework, Task]:
     inner = [found for found in current if _frameworks[found[0]] in changed]
     if len(inner) == 1:
         return inner[0]
-    # Each loop leaves frames of its own on the stack; the nearest one tells. uvloop leaves none, so
-    # asyncio's task is the answer by default.
-    modules = {"trio": "trio._core._run", "asyncio": "asyncio.events"}
+    # Each loop leaves frames of its own on the stack; the nearest one tells.
+    loops = [(getattr(found[0], "loop_module", None), found) for found in current]
     frame = sys._getframe(1)
     while frame is not None:
         module = frame.f_globals.get("__name__")
-        for framework, task in current:
-            if module == modules.get(framework.name):
-                return framework, task
+        for loop_module, found in loops:
+            if loop_module is not None and module == loop_module:
+                return found
         frame = frame.f_back  # type: ignore[assignment]  # typeshed: never None inside the loop
-    return next((found for found in current if found[0].name == "asyncio"), current[-1])
+    return next(
+        (found for found in current if getattr(found[0], "loop_may_have_no_frames", False)),
+        current[-1],
+    )
 
 
 def framework_of(task: Task) -> tuple[Framework, int]:
     """Return the framework that a task belongs to, and its index in the engine."""
     loaded = _loaded()
-    for framework, index in loaded.items():
+    for framework, index in tuple(loaded.items()):
         if framework.is_task(task):
             return framework, index
     known = ", ".join(framework.name for framework in loaded) or "none is imported"

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from . import _engine
-from ._frameworks import Framework, Task, current_task
+from ._frameworks import Task, built_in, current_task, has_trees
 from ._portals import bestow_portal, with_portal_run
-from ._trio_tree import portals_for_nurseries
+
+if TYPE_CHECKING:
+    from ._frameworks._abilities import FrameworkWithTrees
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _current() -> tuple[Framework, Task]:
+def _current() -> tuple[FrameworkWithTrees, Task]:
     found = current_task()
-    if found is None or found[0].name not in ("asyncio", "trio"):
-        raise RuntimeError(
-            "portals for a tree of tasks are for tasks of asyncio and Trio, and none is running "
-            "here; elsewhere call ensure_portal() in each task, or bestow_portal(task) after "
-            "creating one"
-        )
-    return found
+    if found is not None:
+        framework, task = found
+        if has_trees(framework):
+            return framework, task
+    titles = " and ".join(known.TITLE for known in built_in())
+    raise RuntimeError(
+        f"portals for a tree of tasks are for tasks of {titles}, and none is running "
+        "here; elsewhere call ensure_portal() in each task, or bestow_portal(task) after "
+        "creating one"
+    )
 
 
 @contextmanager
@@ -41,22 +46,8 @@ def portals_for_children() -> Iterator[None]:
     where this build of asyncio does not allow a task's coroutine to be replaced.
     """
     framework, _ = _current()
-    if framework.name == "trio":
-        portals = portals_for_nurseries
-    else:
-        # Not before the program itself has imported asyncio.
-        from ._asyncio_tree import portals_for_created_tasks as portals
-    with portals():
+    with framework.portals_for_children():
         yield
-
-
-async def _checkpoint(framework: Framework) -> None:
-    if framework.name == "trio":
-        from trio.lowlevel import cancel_shielded_checkpoint
-
-        await cancel_shielded_checkpoint()
-    else:
-        await framework.checkpoint()
 
 
 @asynccontextmanager
@@ -74,12 +65,12 @@ async def portals_for_tree() -> AsyncIterator[None]:
         bestow_portal(task)
         portal = framework.get_coroutine(task)
         try:
-            await _checkpoint(framework)
+            await framework.tree_checkpoint()
             yield
         finally:
             if not had_portal and framework.get_coroutine(task) is portal:
                 framework.set_coroutine(task, original)
-            await _checkpoint(framework)
+            await framework.tree_checkpoint()
 
 
 async def with_portal_run_tree(

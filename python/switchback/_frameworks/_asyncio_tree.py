@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
-from . import _engine
-from ._frameworks._asyncio import framework
-from ._portals import bestow_portal
+from .. import _engine
+from .._portals import bestow_portal
+from ._asyncio_tasks import framework
 
 
 class _Tree:

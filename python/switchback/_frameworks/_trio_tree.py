@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ._portals import bestow_portal
+from .._portals import bestow_portal
 
 if TYPE_CHECKING:
     import trio

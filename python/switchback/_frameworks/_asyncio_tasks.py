@@ -6,6 +6,7 @@ import asyncio
 import asyncio.tasks
 import threading
 from collections.abc import Coroutine
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
 from .. import _engine
@@ -13,6 +14,8 @@ from .. import _engine
 
 class AsyncioFramework:
     name = "asyncio"
+    loop_module = "asyncio.events"
+    loop_may_have_no_frames = True  # uvloop
 
     def current_task(self) -> asyncio.Task[Any] | None:
         try:
@@ -46,17 +49,25 @@ class AsyncioFramework:
     def set_coroutine(self, task: object, coroutine: Coroutine[Any, Any, Any]) -> None:
         assert isinstance(task, _task_types)
         if _c_task is not None and isinstance(task, _c_task):
-            _slot().replace(task, task.get_coro(), coroutine)
+            task_slot().replace(task, task.get_coro(), coroutine)
         else:
             task._coro = coroutine  # type: ignore[attr-defined]
 
     async def checkpoint(self) -> None:
         await asyncio.sleep(0)
 
+    def portals_for_children(self) -> AbstractContextManager[None]:
+        from ._asyncio_tree import portals_for_created_tasks
+
+        return portals_for_created_tasks()
+
+    async def tree_checkpoint(self) -> None:
+        await asyncio.sleep(0)
+
     def check_supported(self) -> None:
         """Raise `RuntimeError` where the coroutine of a task cannot be replaced."""
         if asyncio.Task is _c_task:
-            _slot()
+            task_slot()
 
 
 _c_task: type[asyncio.Task[Any]] | None = getattr(asyncio.tasks, "_CTask", None)
@@ -101,23 +112,28 @@ def _find_slot() -> _engine.TaskSlot:
     return slot
 
 
-_found: _engine.TaskSlot | None = None
-_self_test_error: RuntimeError | None = None
-if _c_task is not None:
-    try:
-        _found = _find_slot()
-    except RuntimeError as error:
-        _self_test_error = error
+# What _find_slot() has returned or raised.
+_slot: _engine.TaskSlot | RuntimeError | None = None
 
 
-def _slot() -> _engine.TaskSlot:
-    if _found is None:
+def task_slot() -> _engine.TaskSlot:
+    """Return where the C Task keeps its coroutine, which is looked for once.
+
+    Raises `RuntimeError` where it is not to be found.
+    """
+    global _slot
+    if _slot is None:
+        try:
+            _slot = _find_slot()
+        except RuntimeError as error:
+            _slot = error
+    if isinstance(_slot, RuntimeError):
         raise RuntimeError(
             "this build of asyncio keeps a task's coroutine where switchback cannot replace it, so "
             "a running task cannot be given a portal; use 'await with_portal_run(async_fn)' or "
             "'await with_portal_run_sync(sync_fn)', which need no such replacement"
-        ) from _self_test_error
-    return _found
+        ) from _slot
+    return _slot
 
 
 framework = AsyncioFramework()

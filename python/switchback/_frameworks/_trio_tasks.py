@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from contextlib import AbstractContextManager
 from typing import Any
 
 from trio import lowlevel
 
+from ._trio_tree import portals_for_nurseries
+
 
 class TrioFramework:
     name = "trio"
+    loop_module = "trio._core._run"
 
     def current_task(self) -> lowlevel.Task | None:
         try:
@@ -48,6 +52,12 @@ class TrioFramework:
 
     async def checkpoint(self) -> None:
         await lowlevel.checkpoint()
+
+    def portals_for_children(self) -> AbstractContextManager[None]:
+        return portals_for_nurseries()
+
+    async def tree_checkpoint(self) -> None:
+        await lowlevel.cancel_shielded_checkpoint()
 
 
 def _root(task: lowlevel.Task) -> lowlevel.Task:
