@@ -134,7 +134,7 @@ def line_one_says_what_a_file_is_for() -> Iterator[Breach]:
         lines = path.read_text().splitlines()
         while lines and (lines[0].startswith("#!") or not lines[0].strip()):
             del lines[0]
-        if lines and not re.match(r'(//|#|r?"""|/\*) ?[A-Z`a-z_]', lines[0]):
+        if lines and not re.match(r'(//|#|r?"""|/\*) ?[\w`]', lines[0]):
             yield path, 1, "line 1 says in a sentence what the file is for"
 
 
