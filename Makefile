@@ -1,6 +1,6 @@
 # One command a check; each is a script in scripts/. See CONTRIBUTING.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-next bench bench-quick cpp-test lint format types asan tsan leak torture fuzz test-arm64 dist check clean
+.PHONY: help setup demo test test-next bench bench-quick cpp-test lint format types asan tsan leak torture fuzz test-arm64 dist check clean recording
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -10,6 +10,9 @@ setup: ## make the machine ready: packages, one virtual environment a Python
 
 demo: ## run the demo
 	@scripts/demo.sh
+
+recording: ## draw docs/recording.svg anew, from a real run
+	@scripts/recording.sh
 
 test: ## run every test, on each Python found
 	@scripts/test.sh
