@@ -1,6 +1,6 @@
 # One command a check; each is a script in scripts/. See CONTRIBUTING.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-next bench bench-quick cpp-test lint format types asan tsan leak torture fuzz test-arm64 dist check clean recording
+.PHONY: help setup demo test test-next bench bench-quick cpp-test lint format types asan tsan leak torture fuzz test-arm64 dist check clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -11,6 +11,7 @@ setup: ## make the machine ready: packages, one virtual environment a Python
 demo: ## run the demo
 	@scripts/demo.sh
 
+.PHONY: recording
 recording: ## draw docs/recording.svg anew, from a real run
 	@scripts/recording.sh
 
