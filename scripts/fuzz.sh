@@ -16,7 +16,7 @@ fi
 
 for minor in $selected; do
   scripts/build.sh "$minor"
-  # tests/fuzz comes onto sys.path as the directory of the script.
-  record "Python $minor" 'programs, no difference' ".venvs/$minor/bin/python" tests/fuzz/run.py
+  # tests/lanes/fuzz comes onto sys.path as the directory of the script.
+  record "Python $minor" 'programs, no difference' ".venvs/$minor/bin/python" tests/lanes/fuzz/run.py
 done
 print_summary fuzz

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Looks for leaks, on each Python found or on MINOR from the environment, and on their debug builds,
-# which count references, where there are any: the tests in tests/leak, then every test that runs in
+# which count references, where there are any: the tests in tests/lanes/leak, then every test that runs in
 # the process of pytest repeated, on both backends. Arguments are the tests to repeat. With QUICK=1,
 # the newest Python, one backend, and some of the tests.
 set -euo pipefail
@@ -11,25 +11,23 @@ scripts/setup.sh
 export SWITCHBACK_IS_SET_UP=1
 
 # Tests that do their work in child processes leave nothing here.
-all=(awaitables backend cancellation context_variables frameworks greenlet_users hardening helpers
-  life_cycle places same_as_await task_slot tracing wrong_use)
-few=(awaitables cancellation helpers)
-if is_quick; then all=("${few[@]}"); fi
+repeated='not in_child_process'
+if is_quick; then repeated+=' and quick'; fi
 tests=("$@")
-if [[ $# == 0 ]]; then tests=("${all[@]/#/tests/test_}") tests=("${tests[@]/%/.py}"); fi
+if [[ $# == 0 ]]; then tests=(--ignore tests/lanes -m "$repeated"); fi
 
 # An interpreter that finds the package: run_pytest PYTHON SITE-DIRECTORIES PYTEST-ARGUMENTS...
 run_pytest() {
   local python=$1 path=$2
   shift 2
-  env PYTHONPATH="$path${path:+:}$PWD/tests/leak" \
+  env SWITCHBACK_UNDER=leak PYTHONPATH="$path${path:+:}$PWD/tests/lanes/leak" \
     "$python" -m pytest -p no:cacheprovider -q -o timeout=600 "$@"
 }
 
 look_for_leaks() {
   local label=$1
   shift
-  SWITCHBACK_LEAKS=1 record "$label, growth" "$pytest_closing" run_pytest "$@" tests/leak
+  record "$label, growth" "$pytest_closing" run_pytest "$@" tests/lanes/leak
   record "$label, native" "$leak_closing" run_pytest "$@" -p plugin "${tests[@]}"
   if is_quick; then return; fi
   SWITCHBACK_BACKEND=greenlet \

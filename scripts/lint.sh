@@ -24,7 +24,7 @@ existing() {
   local path
   for path in "$@"; do if [[ -e $path ]]; then note "$path"; fi; done
 }
-mapfile -t directories < <(existing src include tests/cpp benchmarks examples)
+mapfile -t directories < <(existing src include tests/core benchmarks examples)
 mapfile -t cpp_files < <(find "${directories[@]}" -name '*.?pp' | sort)
 mapfile -t python_paths < <(existing python scripts tests benchmarks examples docs)
 mapfile -t prose < <(existing ./*.md docs)
@@ -48,6 +48,6 @@ check 'shellcheck' shellcheck -x scripts/*.sh .ci/run
 cmake --preset debug-tests -DSWITCHBACK_MODULE=ON -DPython_EXECUTABLE="$(command -v python)" \
   -B build/tidy --log-level=WARNING >/dev/null
 check 'clang-tidy' run-clang-tidy.py -quiet -p build/tidy -warnings-as-errors='*' \
-  "^$PWD/(src|tests/cpp)/"
+  "^$PWD/(src|tests/core)/"
 
 if [[ $failures != 0 ]]; then die "$failures of the checks above failed"; fi

@@ -2,7 +2,7 @@
 # Builds the package with sanitizers for one Python and runs pytest on it.
 # Usage: sanitized-pytest.sh asan|asan-greenlet|tsan MINOR [PYTEST ARGUMENTS]
 # The interpreter, greenlet and the event loops are not built with the sanitizers: what they do shows
-# by the functions of the C library that they call. tests/sanitizers.py says what cannot be tested so.
+# by the functions of the C library that they call. What cannot be tested so is marked with "not_under".
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -49,7 +49,7 @@ rm -f "$reports".*
 # when it is destroyed; races are looked for.
 options=log_path=$reports:handle_segv=0:handle_sigbus=0
 status=0
-env LD_PRELOAD="$(IFS=:; echo "${preload[*]}")" SWITCHBACK_SANITIZER="$kind" \
+env LD_PRELOAD="$(IFS=:; echo "${preload[*]}")" SWITCHBACK_UNDER="$kind" \
   PYTHONMALLOC=malloc PYTHONPATH="$site" \
   ASAN_OPTIONS="$options:detect_leaks=0" UBSAN_OPTIONS="$options:print_stacktrace=1" \
   TSAN_OPTIONS="$options:report_thread_leaks=0:report_mutex_bugs=0:report_destroy_locked=0" \

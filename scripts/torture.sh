@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs modules of CPython's own test suite from inside a portal, and compares the outcomes with a
-# run outside. Arguments name the modules; there is a list of them in tests/torture/compare.py.
+# run outside. Arguments name the modules; there is a list of them in tests/lanes/torture/compare.py.
 # Runs on each Python found, or on MINOR from the environment; with QUICK=1 on the newest.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -14,6 +14,6 @@ if is_quick; then selected=${MINOR:-$(main_minor)}; fi
 for minor in $selected; do
   scripts/build.sh "$minor"
   record "Python $minor" '^[0-9]+ modules, |^NOT tested' \
-    ".venvs/$minor/bin/python" tests/torture/compare.py "build/torture/$minor" "$@"
+    ".venvs/$minor/bin/python" tests/lanes/torture/compare.py "build/torture/$minor" "$@"
 done
 print_summary torture

@@ -1,15 +1,15 @@
 """Under a limit of address space, suspending one portal too many is a MemoryError, no more."""
 
+# mark: needs_native: greenlet itself does not survive a lack of memory
+# mark: not_under asan tsan: the sanitizer has an allocator of its own, which cannot be made to fail
+
 import gc
 import resource
-import types
+
+from support.by_hand import trap
+from support.resident_memory import mapped_bytes
 
 from switchback import _engine, await_
-
-
-@types.coroutine
-def trap():
-    return (yield "trap")
 
 
 def wait(levels):
@@ -19,11 +19,6 @@ def wait(levels):
         return await_(trap())
     finally:
         log.append("finally")
-
-
-def mapped():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[0]) * resource.getpagesize()
 
 
 def suspend_until_memory_runs_out():
@@ -40,7 +35,7 @@ def suspend_until_memory_runs_out():
 log = []
 unlimited = resource.getrlimit(resource.RLIMIT_AS)
 for megabytes in (100, 1000, 4000):
-    resource.setrlimit(resource.RLIMIT_AS, (mapped() + megabytes * 2**20, unlimited[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (mapped_bytes() + megabytes * 2**20, unlimited[1]))
     portals, refused = suspend_until_memory_runs_out()
     assert len(portals) > megabytes // 20, (megabytes, len(portals))
     # There is room again once one has ended, for the one that had none, too.

@@ -1,15 +1,11 @@
 """What was sent or thrown is kept alive for the C code that a suspended step has handed it to."""
 
 import gc
-import types
 import weakref
 
+from support.by_hand import trap
+
 from switchback import _engine, await_
-
-
-@types.coroutine
-def trap():
-    return (yield "trap")
 
 
 class Suspends:

@@ -1,5 +1,7 @@
 """Functions written in C that are called directly in a portal find globals, builtins and frames."""
 
+# mark: needs_native: greenlet hides the frames below a greenlet from those in it
+
 import asyncio
 import builtins
 import faulthandler

@@ -1,13 +1,8 @@
 """cr_await of a portal whose coroutine is suspended in a call shows what await_() was given."""
 
-import types
+from support.by_hand import trap
 
 from switchback import _engine, await_
-
-
-@types.coroutine
-def trap():
-    return (yield)
 
 
 class Callable:

@@ -2,14 +2,10 @@
 
 import subprocess
 import sys
-import types
+
+from support.by_hand import trap
 
 from switchback import _engine, await_
-
-
-@types.coroutine
-def trap():
-    return (yield)
 
 
 def good(number):

@@ -2,14 +2,8 @@
 
 import atexit
 import sys
-import types
 
 held = []
-
-
-@types.coroutine
-def trap():
-    return (yield)
 
 
 def late():
@@ -44,6 +38,8 @@ class OnTeardown:
 
 
 atexit.register(late)
+from support.by_hand import trap  # noqa: E402
+
 from switchback import _engine, await_  # noqa: E402
 
 on_teardown = OnTeardown(_engine, await_)

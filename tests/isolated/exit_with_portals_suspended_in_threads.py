@@ -1,5 +1,7 @@
 """The process ends while daemon threads run loops with suspended portals, and while one steps."""
 
+# mark: threads
+
 import asyncio
 import threading
 import time

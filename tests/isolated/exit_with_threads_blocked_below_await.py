@@ -1,5 +1,8 @@
 """Daemon threads that the exit of the process stops in await_() are not unwound into a crash."""
 
+# mark: threads
+# mark: not_under tsan: ThreadSanitizer does not let a thread end on a stack of ours
+
 import asyncio
 import subprocess
 import sys

@@ -1,14 +1,12 @@
 """What the collector has found is freed, while one of its finalizers is suspended in await_()."""
 
+# mark: needs_native: greenlet moves the stack on which the garbage collector has its lists
+
 import gc
-import types
+
+from support.by_hand import trap
 
 from switchback import _engine, await_
-
-
-@types.coroutine
-def trap():
-    return (yield "trap")
 
 
 class Garbage:

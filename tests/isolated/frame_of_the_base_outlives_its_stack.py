@@ -1,5 +1,7 @@
 """The frame that C code finds at the bottom of a portal may be kept longer than its stack."""
 
+# mark: needs_native: greenlet hides the frames below a greenlet from those in it
+
 import gc
 import sys
 import threading

@@ -1,16 +1,14 @@
 """Frames of portals that are closed where no Python frame is below them may be kept, and walked."""
 
+# mark: threads
+
 import sys
 import threading
-import types
 import warnings
 
+from support.by_hand import trap
+
 from switchback import _engine, await_
-
-
-@types.coroutine
-def trap():
-    return (yield)
 
 
 def wait(levels=3):

@@ -1,5 +1,7 @@
 """greenlet imported, or a framework registered, in a portal's step does not lock that step out."""
 
+# mark: needs_native: is about greenlet not being imported yet
+
 import asyncio
 import sys
 

@@ -5,6 +5,8 @@ the greenlet's own part, which is all that is mapped, or not, between the two st
 go, the kernel decides by the limit of the first thread's stack, so that it runs with two of them.
 """
 
+# mark: not_under asan tsan: greenlet copies stacks, which this sanitizer does not follow
+
 import asyncio
 import importlib.util
 import mmap

@@ -2,14 +2,10 @@
 
 import os
 import signal
-import types
+
+from support.by_hand import trap
 
 from switchback import _engine, await_
-
-
-@types.coroutine
-def trap():
-    return (yield)
 
 
 def current_task():

@@ -1,18 +1,17 @@
 """What runs while the engine looks for a framework may step portals, and import the framework."""
 
+# mark: not_under asan tsan: greenlet copies stacks, which this sanitizer does not follow
+
 import asyncio
 import sys
 import types
+
+from support.by_hand import trap
 
 import switchback
 from switchback import _engine, await_
 
 switchback.settings.backend = "auto"
-
-
-@types.coroutine
-def trap(value=None):
-    return (yield value)
 
 
 class Module(types.ModuleType):

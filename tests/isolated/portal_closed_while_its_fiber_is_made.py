@@ -1,14 +1,10 @@
 """What runs while a fiber is made for a step, as a finalizer, cannot end the portal underneath."""
 
 import gc
-import types
+
+from support.by_hand import trap
 
 from switchback import _engine, await_
-
-
-@types.coroutine
-def trap():
-    return (yield "trap")
 
 
 class Finalizer:

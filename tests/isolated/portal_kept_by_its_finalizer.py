@@ -3,15 +3,11 @@
 import gc
 import sys
 import threading
-import types
 import weakref
 
+from support.by_hand import trap
+
 from switchback import _engine, await_
-
-
-@types.coroutine
-def trap():
-    return (yield)
 
 
 def keep_itself():

@@ -1,16 +1,14 @@
 """Portals are suspended, handed over and dropped by many threads, some of which end meanwhile."""
 
+# mark: threads
+
 import gc
 import random
 import threading
-import types
+
+from support.by_hand import trap
 
 from switchback import _engine, await_
-
-
-@types.coroutine
-def trap():
-    return (yield)
 
 
 def suspend(number):

@@ -1,5 +1,7 @@
 """Portals live random lives, in several threads, with tools that look at them in every state."""
 
+# mark: needs_native: greenlet moves the stack on which the garbage collector has its lists
+
 import contextlib
 import contextvars
 import gc
@@ -10,6 +12,8 @@ import traceback
 import types
 import warnings
 import weakref
+
+from support.by_hand import trap
 
 from switchback import _engine, await_
 
@@ -27,11 +31,6 @@ class Thrown(Exception):
 
 def nothing(*_):
     """Traces nothing. Up to 3.11, a trace function must not be freed by what it traces."""
-
-
-@types.coroutine
-def trap():
-    return (yield)
 
 
 class Finalized:

@@ -2,14 +2,10 @@
 
 import asyncio
 import sys
-import types
+
+from support.by_hand import trap
 
 from switchback import _engine, await_, with_portal_run_sync
-
-
-@types.coroutine
-def trap():
-    return (yield)
 
 
 def depth():

@@ -1,14 +1,10 @@
 """A step that the coroutine refuses, as it does without a portal, leaves the portal usable."""
 
 import asyncio
-import types
+
+from support.by_hand import trap
 
 from switchback import _engine, bestow_portal, has_portal
-
-
-@types.coroutine
-def trap():
-    return (yield "trap")
 
 
 async def coroutine():

@@ -3,7 +3,8 @@
 import os
 import sys
 import threading
-import types
+
+from support.by_hand import trap
 
 from switchback import _engine, await_
 
@@ -49,11 +50,6 @@ def import_in(run):
     run(PROBE.format(path=sys.path, out=writer))
     with open(reader) as file:
         return file.read()
-
-
-@types.coroutine
-def trap():
-    return (yield "trap")
 
 
 def check():

@@ -1,4 +1,4 @@
-"""Run as a child of test_stack_exhaustion.py: recurses until it ends, and prints how deep it got.
+"""Run by test_stack_exhaustion.py: recurses until it ends, and prints how deep it got.
 
 Usage: recursion.py inside|outside CASE LIMIT
 """
