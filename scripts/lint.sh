@@ -36,6 +36,7 @@ if [[ ${1:-} == --fix ]]; then
 fi
 
 check 'the rules of the house' python scripts/lint_house.py
+check 'the rules of the prose' python scripts/lint_prose.py
 check 'clang-format' clang-format --dry-run -Werror "${cpp_files[@]}"
 check 'ruff check' ruff check --quiet "${python_paths[@]}"
 check 'ruff format' ruff format --quiet --check "${python_paths[@]}"
