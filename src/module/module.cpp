@@ -1,4 +1,6 @@
 // The extension module switchback._engine: its state, its start and its end.
+#include <new>
+
 #include "core/os/system.hpp"
 #include "core/stack_parts.hpp"
 #include "fiber/stack_fiber.hpp"
