@@ -1,4 +1,4 @@
-"""A portal takes its first step where no Python frame is below, and what it calls finds builtins."""
+"""A portal takes its first step where no Python frame is below: what it calls finds builtins."""
 
 import _thread
 import sys

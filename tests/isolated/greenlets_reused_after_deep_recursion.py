@@ -1,4 +1,4 @@
-"""A pooled greenlet counts the recursion of a step from where that begins, not where it was made."""
+"""A pooled greenlet counts the recursion of a step from where that begins, not from its making."""
 
 import sys
 
