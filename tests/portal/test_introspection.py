@@ -110,6 +110,7 @@ def test_a_task_is_looked_at_in_each_of_its_states():
     asyncio.run(main())
 
 
+@pytest.mark.needs_native(reason="below a greenlet lies whatever the thread has there by now")
 @pytest.mark.skipif(not hasattr(faulthandler, "dump_c_stack"), reason="cannot dump the C stack")
 def test_the_c_stack_of_a_portal_is_dumped(tmp_path):
     def dumps():
