@@ -115,6 +115,7 @@ sys.modules["switchback._engine"] = module
 """
 
 
+@pytest.mark.in_child_process
 @pytest.mark.parametrize(
     "statement",
     ["import switchback", "from switchback import await_", "import switchback._engine"],
@@ -130,6 +131,7 @@ def test_the_warning_names_the_line_that_imports(statement, tmp_path):
     assert child.stderr.count("RuntimeWarning") == 1
 
 
+@pytest.mark.in_child_process
 def test_who_has_chosen_a_backend_is_not_warned(tmp_path):
     program = WITHOUT_NATIVE.format(statement="import switchback")
     child = run(program, SWITCHBACK_BACKEND="greenlet")
