@@ -15,8 +15,8 @@ export PATH="$PWD/.venvs/$minor/bin:$PATH"
 "$python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
   --force-reinstall --config-settings=cmake.define.SWITCHBACK_WERROR=ON .
 
-# What is tested is what was installed, never the source directory of the same name.
-"$python" -P -c '
+# What is tested is what was installed.
+"$python" -c '
 import sys, switchback, switchback._engine
 for module in (switchback, switchback._engine):
     assert module.__file__.startswith(sys.prefix), f"{module.__file__} is not in {sys.prefix}"

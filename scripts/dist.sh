@@ -28,9 +28,9 @@ if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
     <(tar -tf "$sdist" | cut -d/ -f2- | grep -vx PKG-INFO | LC_ALL=C sort) ||
     die "$sdist differs from what git has"
 fi
-diff <(cd switchback && find . -name '*.py' -o -name '*.pyi' -o -name py.typed | cut -c3- | sort) \
+diff <(cd python/switchback && find . -name '*.py' -o -name '*.pyi' -o -name py.typed | cut -c3- | sort) \
   <(python -m zipfile -l "$wheel" | awk '{print $1}' | sed -n 's:^switchback/::p' |
-    grep -v '^_engine\..*\.so$' | sort) || die "$wheel differs from switchback/"
+    grep -v '^_engine\..*\.so$' | sort) || die "$wheel differs from python/switchback/"
 
 say 'what the wheel needs'
 python -m zipfile -e "$wheel" "$temporary/wheel"
@@ -47,5 +47,5 @@ say 'the wheel in use'
 ".venvs/$minor/bin/python" -m venv "$temporary/clean"
 "$temporary/clean/bin/python" -m pip install --quiet --disable-pip-version-check --no-index \
   "$repaired"
-"$temporary/clean/bin/python" -P examples/quickstart.py
+"$temporary/clean/bin/python" examples/quickstart.py
 note "ok: $sdist, $wheel; repaired, it is $(basename "$repaired")"

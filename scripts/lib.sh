@@ -83,13 +83,31 @@ main_minor() { ready_minors | tail -n 1; }
 
 has_header() { echo "#include <$1>" | "${CXX:-g++}" -std=c++20 -E -x c++ - >/dev/null 2>&1; }
 
-# Installs Debian packages, or says which ones are needed.
+knows_cpp20() { echo 'int main() {}' | "${CXX:-g++}" -std=c++20 -fsyntax-only -x c++ - 2>/dev/null; }
+
+# Whether Boost.Context is there as a static library.
+has_boost_context() {
+  # Where the environment says where Boost is, CMake looks there.
+  if compgen -e | grep -qiE '^(boost|cmake_)'; then return 0; fi
+  has_header boost/context/detail/fcontext.hpp &&
+    [[ $("${CXX:-g++}" -print-file-name=libboost_context.a) == /* ]]
+}
+
+# Installs Debian packages, or says in one line which ones are needed.
 install_packages() {
   [[ $# -gt 0 ]] || return 0
+  if ! command -v apt-get >/dev/null; then
+    local like=''
+    if [[ " $* " =~ ' g++ '|' libboost-context-dev ' ]]; then
+      like=': dnf install gcc-c++ boost-devel boost-static, apk add g++ boost-dev boost-static,'
+      like+=' or brew install boost'
+    fi
+    die "missing, by the names of Debian: $*. Install their like on this system$like"
+  fi
   local as_root=()
   if [[ $(id -u) != 0 ]]; then as_root=(sudo -n); fi
-  if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
-    die "missing: $* (names of Debian packages). Install them, or their like on this system."
+  if ! "${as_root[@]}" true 2>/dev/null; then
+    die "missing, and root alone can install it: sudo apt-get install $*"
   fi
   note "installing with apt-get: $*"
   # A new machine has no package lists yet, an old one has stale ones.

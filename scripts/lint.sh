@@ -29,7 +29,7 @@ existing() {
 }
 mapfile -t directories < <(existing src include tests/core benchmarks examples)
 mapfile -t cpp_files < <(find "${directories[@]}" -name '*.?pp' | sort)
-mapfile -t python_paths < <(existing switchback tests benchmarks examples docs)
+mapfile -t python_paths < <(existing python scripts tests benchmarks examples docs)
 mapfile -t prose < <(existing ./*.md docs)
 mapfile -t outside < <(find src -name '*.?pp' -not -path 'src/interpreter/*')
 
@@ -46,7 +46,7 @@ check 'src/core knows nothing of Python' \
 check 'clang-format' clang-format --dry-run -Werror "${cpp_files[@]}"
 check 'ruff check' ruff check --quiet "${python_paths[@]}"
 check 'ruff format' ruff format --quiet --check "${python_paths[@]}"
-check 'codespell' codespell --ignore-words-list=asend "${directories[@]}" switchback tests scripts requirements Makefile \
+check 'codespell' codespell --ignore-words-list=asend "${directories[@]}" python tests scripts requirements Makefile \
   ./*.toml "${prose[@]}"
 check 'shellcheck' shellcheck -x scripts/*.sh .ci/run
 

@@ -16,8 +16,12 @@ if command -v flock >/dev/null; then
 fi
 
 packages=() requirements=()
-command -v "${CXX:-g++}" >/dev/null || packages+=(g++)
-has_header boost/context/detail/fcontext.hpp || packages+=(libboost-context-dev)
+if ! command -v "${CXX:-g++}" >/dev/null; then
+  packages+=(g++)
+elif ! knows_cpp20; then
+  die "${CXX:-g++} does not compile C++20, which GCC 10 and Clang 10 do. Name another one in CXX"
+fi
+has_boost_context || packages+=(libboost-context-dev)
 for feature in "$@"; do
   case $feature in
     gtest) has_header gtest/gtest.h || packages+=(libgtest-dev) ;;

@@ -10,11 +10,11 @@ minor=$(main_minor)
 scripts/build.sh "$minor"
 python=.venvs/$minor/bin/python
 
-paths=(switchback)
+paths=(python/switchback scripts/build_backend)
 if compgen -G 'tests/typing/*.py' >/dev/null; then paths+=(tests/typing); fi
 say "mypy --strict ${paths[*]}"
 status=0
-"$python" -P -m mypy --strict "${paths[@]}" || status=1
+"$python" -m mypy --strict "${paths[@]}" || status=1
 say 'stubtest switchback._engine'
-"$python" -P -m mypy.stubtest switchback._engine || status=1
+"$python" -m mypy.stubtest switchback._engine || status=1
 exit "$status"

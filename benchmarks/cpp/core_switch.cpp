@@ -4,7 +4,7 @@
 #include <boost/context/detail/fcontext.hpp>
 #include <cstddef>
 
-#include "core/context.hpp"
+#include "core/machine_context.hpp"
 #include "core/stack_allocator.hpp"
 
 namespace {
@@ -51,8 +51,8 @@ void boost_jump_fcontext(benchmark::State& state) {
 // The switch of a fiber: the same assembly, and the C++ exception state exchanged around it.
 void switchback_context(benchmark::State& state) {
   MappedStack stack;
-  core::Context context;
-  context.prepare(stack.low(), stack.top(), [](core::Context& self) {
+  core::MachineContext context;
+  context.prepare(stack.low(), stack.top(), [](core::MachineContext& self) {
     for (;;) self.suspend();
   });
   // Looked up once a thread, as the engine does.

@@ -126,7 +126,7 @@ def print_measured(
     parser.add_argument("--stack-size", type=int, help="of Switchback's stacks, in bytes")
     arguments = parser.parse_args()
     if arguments.stack_size is not None:
-        importlib.import_module("switchback").stack_size = arguments.stack_size
+        importlib.import_module("switchback").settings.stack_size = arguments.stack_size
     print(json.dumps(asyncio.run(measure(arguments.contender, arguments.count))))
 
 

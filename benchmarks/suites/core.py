@@ -12,7 +12,7 @@ from harness.report import How, Limit, Record, markdown, spread
 TITLE = "The raw switch"
 NAMES = {
     "boost_jump_fcontext": "Boost's jump_fcontext",
-    "switchback_context": "Switchback's core::Context",
+    "switchback_context": "Switchback's core::MachineContext",
 }
 LIMIT = 1.5
 

@@ -1,3 +1,4 @@
+// Slabs: reserving them, and keeping account of their stacks.
 #include "core/stack_allocator.hpp"
 
 #include <algorithm>
@@ -7,7 +8,7 @@
 #include <mutex>
 #include <new>
 
-#include "core/memory.hpp"
+#include "core/os/system.hpp"
 #include "core/slab_layout.hpp"
 
 namespace switchback::core {

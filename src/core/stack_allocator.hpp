@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/lock.hpp"
+#include "core/os/system.hpp"
 #include "core/stack.hpp"
 
 namespace switchback::core {

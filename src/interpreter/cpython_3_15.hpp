@@ -1,31 +1,21 @@
-// CPython 3.15: a sampling profiler in another process may remember frames.
+// CPython 3.15: as 3.14, and a sampling profiler in another process may remember frames.
 #pragma once
 
-#include "interpreter/measured_stack.hpp"
+#include "interpreter/c_stack_limits.hpp"
+#include "interpreter/context_variables.hpp"
+#include "interpreter/current_frame.hpp"
+#include "interpreter/data_stack.hpp"
+#include "interpreter/handled_exceptions.hpp"
+#include "interpreter/jit_executor.hpp"
+#include "interpreter/profiled_frame.hpp"
+#include "interpreter/recursion.hpp"
 
 namespace switchback::interpreter {
 
-using Resumer = MeasuredResumer;
+using StackState = StackStateOf<DataStack, HandledExceptions, ContextVariables, CurrentFrame,
+                                JitExecutor, PythonRecursion, CStackLimits, ProfiledFrame>;
 
-class StackState : public MeasuredState {
- public:
-  void enter(PyThreadState* thread, Resumer& resumer) {
-    MeasuredState::enter(thread, resumer);
-    forget_profiled_frame(thread);
-  }
-
-  void leave(PyThreadState* thread, Resumer& resumer) {
-    MeasuredState::leave(thread, resumer);
-    forget_profiled_frame(thread);
-  }
-
- private:
-  // The profiler takes what was below that frame for unchanged.
-  static void forget_profiled_frame(PyThreadState* thread) {
-    thread->last_profiled_frame = nullptr;
-  }
-};
-
+// Why there is no native backend here, or nullptr.
 inline const char* native_obstacle() { return nullptr; }
 
 }  // namespace switchback::interpreter

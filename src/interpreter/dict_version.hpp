@@ -20,8 +20,8 @@ inline std::uint64_t version_of(PyObject* dict) {
 }
 
 // Likewise of the dict of a thread state; 0 if there is none yet.
-inline std::uint64_t version_of_dict(const PyThreadState* thread) {
-  return thread->dict == nullptr ? 0 : version_of(thread->dict);
+inline std::uint64_t version_of_dict(const PyThreadState* thread_state) {
+  return thread_state->dict == nullptr ? 0 : version_of(thread_state->dict);
 }
 
 // dict[key] for a key whose hash is known, borrowed; nullptr, perhaps with an exception set, if

@@ -1,28 +1,16 @@
 // What PyThreadState holds on behalf of one C stack, exchanged at every switch of stacks.
 //
-// The contract of StackState, one implementation a minor:
-//
-//   prepare(memory, settings)
-//                            once per stack: the state of a stack on which nothing runs yet.
-//   enter(thread, resumer)   just before the jump to the stack: saves the thread state's values
-//                            in `resumer` and loads this stack's.
-//   leave(thread, resumer)   just after the jump back: the reverse.
-//   has_leftovers(), finish()
-//                            after the work on the stack has ended and leave() was called.
-//
-// enter() and leave() are called on the resumer's stack, with no exception set. They neither
-// allocate nor run Python code, as the thread state is inconsistent in between.
-//
-// Each stack begins with one incomplete Python frame, which the interpreter skips when it shows
-// frames. Linking that frame to the resumer's is what continues sys._getframe() and f_back past a
-// portal, without walking or rewriting the frames in between.
-//
-// Beside it, native_obstacle() says why the native backend cannot be used, or returns nullptr.
+// Each minor is a file with the list of its parts, `StackState`; what a part has to do stands in
+// stack_part.hpp. Beside it, native_obstacle() says why the native backend cannot be used, or
+// returns nullptr.
 //
 // Not exchanged, on purpose: `tracing` and the trace functions, the async-generator hooks, the
 // pending asynchronous exception and the dict belong to the thread; the raised exception must be
 // NULL at a switch, or travels with it; the lists of the trashcan are shared.
 #pragma once
+
+#include <algorithm>
+#include <cstddef>
 
 #include "interpreter/python.hpp"
 
@@ -63,12 +51,13 @@ inline constexpr bool measures_c_stack = false;
 // 3.13, where no stack is smaller than the default): as many as on the thread's own, at CPython's
 // ratio of 8 MiB to 10,000 at most. Called where few calls are nested: all known limits are
 // multiples of 100.
-inline int c_recursion_limit([[maybe_unused]] PyThreadState* thread, std::size_t c_stack_size) {
+inline int c_recursion_limit([[maybe_unused]] const PyThreadState* thread_state,
+                             std::size_t c_stack_size) {
   const auto by_size = static_cast<int>(c_stack_size / 800);
 #if PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030E0000 && \
     !defined(SWITCHBACK_UNKNOWN_MINOR)
-  const int by_thread = (thread->c_recursion_remaining + 99) / 100 * 100;
-  return by_thread < by_size ? by_thread : by_size;
+  const int by_thread = (thread_state->c_recursion_remaining + 99) / 100 * 100;
+  return std::min(by_thread, by_size);
 #else
   return by_size;
 #endif

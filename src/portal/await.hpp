@@ -1,7 +1,7 @@
 // await_(): what a synchronous function calls to await.
 #pragma once
 
-#include "portal/state.hpp"
+#include "portal/portal.hpp"
 
 namespace switchback::portal {
 
@@ -9,8 +9,8 @@ namespace switchback::portal {
 // each time that the awaitable yields a trap to the event loop.
 PyObject* await_function(PyObject* module, PyObject* awaitable);
 
-// Whether await_() works here: a portal's step is running in this thread, and the task that it
-// belongs to is the innermost one.
-bool in_portal(ModuleState& state);
+// The portal in which await_() works here: its step is the innermost that runs in this thread, and
+// the task that it belongs to is the innermost one. Borrowed; nullptr if there is none.
+Portal* active_portal();
 
 }  // namespace switchback::portal

@@ -1,6 +1,8 @@
 // The protocol of `await`: finding the iterator, sending, throwing and closing.
 #include "portal/awaitable.hpp"
 
+#include "interpreter/coroutines.hpp"
+
 namespace switchback::portal {
 
 using interpreter::is_generator_coroutine;
@@ -67,10 +69,11 @@ PySendResult send_result(PyObject* returned, PyObject** result) {
   return PYGEN_RETURN;
 }
 
-bool close_iterator(ModuleState& state, PyObject* iterator) {
+bool close_iterator(ModuleState& module_state, PyObject* iterator) {
   if (refuse_executing(iterator)) return false;
   bool failed = false;
-  Ref close = Ref::steal(interpreter::optional_attribute(iterator, state.name_close, &failed));
+  Ref close =
+      Ref::steal(interpreter::optional_attribute(iterator, module_state.name_close, &failed));
   if (!close) {
     // As the interpreter: an attribute that fails to be looked up does not stop the exit.
     if (failed) PyErr_WriteUnraisable(iterator);
@@ -80,28 +83,30 @@ bool close_iterator(ModuleState& state, PyObject* iterator) {
   return static_cast<bool>(closed);
 }
 
-PySendResult throw_into(ModuleState& state, PyObject* iterator, PyObject* exception,
+PySendResult throw_into(ModuleState& module_state, PyObject* iterator, PyObject* exception,
                         PyObject** result) {
   *result = nullptr;
   if (refuse_executing(iterator)) return PYGEN_ERROR;
   if (PyCoro_CheckExact(iterator) || PyGen_CheckExact(iterator)) {
-    return send_result(PyObject_CallMethodOneArg(iterator, state.name_throw, exception), result);
+    return send_result(PyObject_CallMethodOneArg(iterator, module_state.name_throw, exception),
+                       result);
   }
   bool failed = false;
-  Ref method = Ref::steal(interpreter::optional_attribute(iterator, state.name_throw, &failed));
+  Ref method =
+      Ref::steal(interpreter::optional_attribute(iterator, module_state.name_throw, &failed));
   if (failed) return PYGEN_ERROR;
   if (method) return send_result(PyObject_CallOneArg(method.get(), exception), result);
   interpreter::set_raised(Py_NewRef(exception));
   return PYGEN_ERROR;
 }
 
-PySendResult throw_into_delegate(ModuleState& state, PyObject* iterator, PyObject* exception,
+PySendResult throw_into_delegate(ModuleState& module_state, PyObject* iterator, PyObject* exception,
                                  PyObject** result) {
   if (!PyErr_GivenExceptionMatches(exception, PyExc_GeneratorExit)) {
-    return throw_into(state, iterator, exception, result);
+    return throw_into(module_state, iterator, exception, result);
   }
   *result = nullptr;
-  if (close_iterator(state, iterator)) interpreter::set_raised(Py_NewRef(exception));
+  if (close_iterator(module_state, iterator)) interpreter::set_raised(Py_NewRef(exception));
   return PYGEN_ERROR;
 }
 

@@ -1,7 +1,7 @@
 // Driving an awaitable by hand, exactly as the interpreter's `await` does.
 #pragma once
 
-#include "portal/state.hpp"
+#include "portal/module_state.hpp"
 
 namespace switchback::portal {
 
@@ -15,16 +15,16 @@ Ref await_iterator(PyObject* awaitable);
 
 // iterator.throw(exception), `exception` borrowed; an iterator without throw() has the exception
 // raised in its place. *result as PyIter_Send() sets it.
-PySendResult throw_into(ModuleState& state, PyObject* iterator, PyObject* exception,
+PySendResult throw_into(ModuleState& module_state, PyObject* iterator, PyObject* exception,
                         PyObject** result);
 
 // The same as a generator does it for the object that it delegates to: GeneratorExit closes the
 // iterator and is then raised in its place.
-PySendResult throw_into_delegate(ModuleState& state, PyObject* iterator, PyObject* exception,
+PySendResult throw_into_delegate(ModuleState& module_state, PyObject* iterator, PyObject* exception,
                                  PyObject** result);
 
 // iterator.close(), where there is one. Returns false with an exception set on failure.
-bool close_iterator(ModuleState& state, PyObject* iterator);
+bool close_iterator(ModuleState& module_state, PyObject* iterator);
 
 // Turns the outcome of calling send(), throw() or next() into that of PyIter_Send(): a returned
 // object (stolen) was yielded; a raised StopIteration means a return.

@@ -4,11 +4,16 @@
 
 #include <cstdint>
 
-#include "portal/environment.hpp"
-#include "portal/fiber.hpp"
-#include "portal/state.hpp"
+#include "fiber/fiber.hpp"
+#include "interpreter/coroutines.hpp"
+#include "portal/module_state.hpp"
 
 namespace switchback::portal {
+
+using fiber::Fiber;
+
+// Who switches stacks: we do, or greenlet does, by copying parts of the one stack of the thread.
+enum class Backend : std::uint8_t { native, greenlet };
 
 struct Portal {
   PyObject_HEAD
@@ -19,16 +24,16 @@ struct Portal {
   // The coroutine (or other iterator of an awaitable) whose steps are run; or, for a portal around
   // a sync function, the function. Owned.
   PyObject* target;
-  ModuleState* state;  // of the module that the type keeps alive
-  PyObject* args;      // of the function; owned, nullptr for a coroutine and after the call
-  PyObject* kwargs;    // likewise; may be nullptr
+  ModuleState* module_state;  // of the module that the type keeps alive
+  PyObject* args;             // of the function; owned, nullptr for a coroutine and after the call
+  PyObject* kwargs;           // likewise; may be nullptr
   // The fiber that is suspended in await_(); nullptr while the target itself is suspended.
   Fiber* fiber;
   // In a program that uses greenlet, the fiber for the next step, which has to be that of the step
   // before: a greenlet that the coroutine has started comes back to where it was started from.
   Fiber* kept;
   // The framework in whose task this portal stands in place of the task's coroutine, or -1. Then
-  // environment.current[framework] is that task for good.
+  // noted.current[framework] is that task for good.
   std::int8_t framework;
   Backend backend;  // chosen when the first step begins
   bool calls_function;
@@ -38,23 +43,20 @@ struct Portal {
   bool started;
   Phase phase;
   // The tasks that were current when the running step began.
-  Environment environment;
+  tasks::NotedTasks noted;
   PyObject* weak_references;
+
+  PyObject* object() { return reinterpret_cast<PyObject*>(this); }
 };
 
-// Creates the type; returns false with an exception set on failure.
-bool add_portal_type(PyObject* module, ModuleState& state);
+inline Portal* as_portal(PyObject* object) { return reinterpret_cast<Portal*>(object); }
 
-// A portal around `awaitable_iterator`; steals no reference. For a portal that is going to replace
-// the coroutine of `task`, a task of `framework`; nullptr and -1 otherwise.
-Ref make_portal(ModuleState& state, PyObject* awaitable_iterator, PyObject* task, int framework);
-
-// A portal around a call of `function`.
-Ref make_call_portal(ModuleState& state, PyObject* function, PyObject* args, PyObject* kwargs);
-
-inline bool is_portal(const ModuleState& state, PyObject* object) {
-  return Py_IS_TYPE(object, state.portal_type);
+inline bool is_portal(const ModuleState& module_state, PyObject* object) {
+  return Py_IS_TYPE(object, module_state.portal_type);
 }
+
+// The portal whose step the fiber runs, which is not abandoned.
+inline Portal* portal_on(const Fiber& fiber) { return as_portal(fiber.owner()); }
 
 // Whether nothing of the portal's code has run yet.
 inline bool never_ran(const Portal* self) {
@@ -62,11 +64,16 @@ inline bool never_ran(const Portal* self) {
          (self->calls_function || interpreter::is_unstarted_coroutine(self->target));
 }
 
-// Lets go of the fiber that a portal keeps for its next step. In any thread.
-void release_kept(Portal* self);
+// Marks the portal as finished, with nothing left to run.
+void finish(Portal* self);
 
-// Closes every portal that this thread state has suspended in await_(), as dropping them would.
-// Runs Python code; errors go to sys.unraisablehook.
-void close_suspended_portals();
+// A portal around `awaitable_iterator`; steals no reference. For a portal that is going to replace
+// the coroutine of `task`, a task of `framework`; nullptr and -1 otherwise.
+Ref make_portal(ModuleState& module_state, PyObject* awaitable_iterator, PyObject* task,
+                int framework);
+
+// A portal around a call of `function`.
+Ref make_call_portal(ModuleState& module_state, PyObject* function, PyObject* args,
+                     PyObject* kwargs);
 
 }  // namespace switchback::portal

@@ -1,19 +1,18 @@
-// The Python type of portals: the coroutine protocol, and the attributes that tools look at.
-#include "interpreter/python.hpp"
+// The slots, methods and attributes of the type.
+#include "portal/portal_type.hpp"
 
 #include <structmember.h>
 
 #include <cstddef>
 
+#include "fiber/thread.hpp"
 #include "portal/awaitable.hpp"
-#include "portal/portal.hpp"
+#include "portal/backend.hpp"
+#include "portal/close.hpp"
 #include "portal/step.hpp"
-#include "portal/thread.hpp"
 
 namespace switchback::portal {
 namespace {
-
-Portal* as_portal(PyObject* object) { return reinterpret_cast<Portal*>(object); }
 
 PySendResult am_send(PyObject* self, PyObject* value, PyObject** result) {
   return run_step(as_portal(self), Step::sent(value), result);
@@ -145,7 +144,8 @@ PyObject* itself(PyObject* self) { return Py_NewRef(self); }
 // awaits it, and so does a portal.
 PyObject* am_await(PyObject* self) {
   const Portal* portal = as_portal(self);
-  while (portal->fiber == nullptr && portal->started && is_portal(*portal->state, portal->target)) {
+  while (portal->fiber == nullptr && portal->started &&
+         is_portal(*portal->module_state, portal->target)) {
     portal = as_portal(portal->target);
   }
   if (portal->fiber != nullptr) {
@@ -174,9 +174,7 @@ int traverse(PyObject* object, visitproc visit, void* arg) {
 int clear(PyObject* object) {
   Portal* const self = as_portal(object);
   if (self->fiber != nullptr || self->phase == Portal::Phase::running) return 0;
-  self->phase = Portal::Phase::finished;
-  Py_CLEAR(self->args);
-  Py_CLEAR(self->kwargs);
+  finish(self);
   if (self->target != Py_None) Py_SETREF(self->target, Py_NewRef(Py_None));
   return 0;
 }
@@ -188,7 +186,8 @@ void dealloc(PyObject* object) {
   PyObject_GC_UnTrack(object);
   // A fiber that could not be unwound is leaked, with all that its frames refer to. Before the
   // trashcan, which may put the rest off and come here again.
-  if (self->fiber != nullptr && self->fiber->portal() != nullptr) Thread::abandon(self->fiber);
+  if (self->fiber != nullptr && self->fiber->owner() != nullptr)
+    fiber::Thread::abandon(self->fiber);
   Py_TRASHCAN_BEGIN(object, dealloc);  // a portal around a portal, and so on
   if (self->weak_references != nullptr) PyObject_ClearWeakRefs(object);
   PyTypeObject* const type = Py_TYPE(object);
@@ -276,43 +275,13 @@ PyType_Spec spec = {
 static_assert(interpreter::frame_state_offset == 0 ||
               interpreter::frame_state_offset == offsetof(Portal, frame_state));
 
-Portal* allocate(ModuleState& state) {
-  PyTypeObject* type = state.portal_type;
-  auto* self = as_portal(type->tp_alloc(type, 0));
-  if (self == nullptr) return nullptr;
-  self->state = &state;
-  self->framework = -1;
-  self->frame_state = interpreter::frame_cleared;
-  return self;
-}
-
 }  // namespace
 
-bool add_portal_type(PyObject* module, ModuleState& state) {
-  state.portal_type =
+bool add_portal_type(PyObject* module, ModuleState& module_state) {
+  module_state.portal_type =
       reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module, &spec, nullptr));
-  return state.portal_type != nullptr && PyModule_AddType(module, state.portal_type) == 0;
-}
-
-Ref make_portal(ModuleState& state, PyObject* awaitable_iterator, PyObject* task, int framework) {
-  Portal* self = allocate(state);
-  if (self == nullptr) return Ref();
-  self->target = Py_NewRef(awaitable_iterator);
-  if (task != nullptr) {
-    self->framework = static_cast<std::int8_t>(framework);
-    self->environment.current[framework] = task;
-  }
-  return Ref::steal(reinterpret_cast<PyObject*>(self));
-}
-
-Ref make_call_portal(ModuleState& state, PyObject* function, PyObject* args, PyObject* kwargs) {
-  Portal* self = allocate(state);
-  if (self == nullptr) return Ref();
-  self->target = Py_NewRef(function);
-  self->args = Py_NewRef(args);
-  self->kwargs = Py_XNewRef(kwargs);
-  self->calls_function = true;
-  return Ref::steal(reinterpret_cast<PyObject*>(self));
+  return module_state.portal_type != nullptr &&
+         PyModule_AddType(module, module_state.portal_type) == 0;
 }
 
 }  // namespace switchback::portal

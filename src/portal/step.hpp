@@ -20,11 +20,4 @@ struct Step {
 // switch: this runs on a fiber, and comes back on the caller's stack.
 PySendResult run_step(Portal* self, Step step, PyObject** result);
 
-// What coroutine.close() does: GeneratorExit is raised where the portal is suspended. Returns an
-// owned reference, or nullptr with an exception set.
-PyObject* close_portal(Portal* self);
-
-// Closes a portal that is dropped while suspended; with the exception state preserved.
-void finalize_portal(PyObject* self);
-
 }  // namespace switchback::portal

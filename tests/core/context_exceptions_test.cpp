@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "core/context.hpp"
+#include "core/machine_context.hpp"
 #include "live_stacks.hpp"
 
 namespace switchback::core {

@@ -1,5 +1,5 @@
 // What a switch of contexts keeps: where each was, its registers, its control words, its depth.
-#include "core/context.hpp"
+#include "core/machine_context.hpp"
 
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -94,8 +94,8 @@ TEST(AContext, can_be_prepared_again_on_the_same_stack) {
   runs = 0;
   const TestStack stack;
   for (int i = 0; i < 3; ++i) {
-    Context context;
-    context.prepare(stack->usable_low(), stack->top(), [](Context& self) {
+    MachineContext context;
+    context.prepare(stack->usable_low(), stack->top(), [](MachineContext& self) {
       ++runs;
       self.suspend();
     });
@@ -112,8 +112,8 @@ TEST(AContext, begins_at_a_top_that_is_not_the_end_of_the_mapping) {
   // As a fiber does, which lies above its C stack; 16 bytes is what calling conventions ask for.
   std::byte* const top = stack->top() - 4096 + 16;
   std::memset(top, 0x77, 4096 - 16);
-  Context context;
-  context.prepare(stack->usable_low(), top, [](Context& self) {
+  MachineContext context;
+  context.prepare(stack->usable_low(), top, [](MachineContext& self) {
     ran = true;
     self.suspend();
   });
@@ -288,11 +288,12 @@ TEST(Contexts, run_on_several_threads_at_once) {
 #if !defined(SWITCHBACK_ASAN) && !defined(SWITCHBACK_TSAN)
 // CPython up to 3.13 ends threads so while the interpreter finalizes.
 TEST(AThread, may_end_inside_a_context) {
-  static Context* running;
+  static MachineContext* running;
   const TestStack stack;
-  Context context;
+  MachineContext context;
   running = &context;
-  context.prepare(stack->usable_low(), stack->top(), [](Context&) { pthread_exit(nullptr); });
+  context.prepare(stack->usable_low(), stack->top(),
+                  [](MachineContext&) { pthread_exit(nullptr); });
   bool went_on = false;
   std::thread thread([&] {
     running->resume();
@@ -306,7 +307,7 @@ TEST(AThread, may_end_inside_a_context) {
 
 #ifndef NDEBUG
 TEST(AContext, asserts_that_it_was_prepared) {
-  Context context;
+  MachineContext context;
   EXPECT_DEATH(context.resume(), "target_ != nullptr");
 }
 #endif

@@ -8,7 +8,7 @@
 #include <new>
 #include <utility>
 
-#include "core/context.hpp"
+#include "core/machine_context.hpp"
 #include "core/stack_allocator.hpp"
 
 namespace switchback::core {
@@ -74,7 +74,7 @@ class TestContext {
   const Stack& stack() const { return *stack_; }
 
  private:
-  static void main(Context& context) {
+  static void main(MachineContext& context) {
     TestContext& self = *entering_;
     self.body_(self);
     self.ended_ = true;
@@ -84,7 +84,7 @@ class TestContext {
   static thread_local TestContext* entering_;
   Body body_;
   TestStack stack_;
-  Context context_;
+  MachineContext context_;
   bool ended_ = false;
 };
 

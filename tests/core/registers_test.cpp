@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "core/context.hpp"
+#include "core/machine_context.hpp"
 #include "live_stacks.hpp"
 
 #if defined(__ELF__) && (defined(__x86_64__) || defined(__aarch64__))

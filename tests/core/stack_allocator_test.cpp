@@ -18,7 +18,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/memory.hpp"
+#include "core/os/system.hpp"
 #include "emulator.hpp"
 #include "live_stacks.hpp"
 

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/context.hpp"
+#include "core/machine_context.hpp"
 #include "core/stack_allocator.hpp"
 #include "core/stack_pool.hpp"
 #include "live_stacks.hpp"
@@ -117,7 +117,7 @@ TEST(AContext, belongs_to_the_thread_that_resumes_it_first) {
 }
 
 // A fiber of the engine is used so: idle in the pool of its thread, prepared once, run many times.
-class PooledContext : public PooledStack, public Context {
+class PooledContext : public PooledStack, public MachineContext {
  public:
   static PooledContext* create() {
     StackFailure failure;
@@ -127,7 +127,7 @@ class PooledContext : public PooledStack, public Context {
     std::byte* place = stack.top() - 1024;
     auto* context = ::new (place) PooledContext();
     context->stack = stack;
-    context->prepare(stack.usable_low(), place, [](Context& self) {
+    context->prepare(stack.usable_low(), place, [](MachineContext& self) {
       for (;;) {
         ++static_cast<PooledContext&>(self).runs;
         self.suspend();

@@ -28,7 +28,7 @@ def run(function, *args):
 
 def refused(error, size):
     try:
-        switchback.stack_size = size
+        switchback.settings.stack_size = size
     except error as refusal:
         return str(refusal)
     raise AssertionError("not refused")
@@ -51,14 +51,14 @@ def succeeds(body: str, size: str | None = None) -> None:
 
 
 def test_it_is_ten_mebibytes_unless_set():
-    succeeds("assert switchback.stack_size == 10 << 20")
+    succeeds("assert switchback.settings.stack_size == 10 << 20")
 
 
 def test_it_can_be_larger_and_is_rounded_up():
     succeeds(
         """
-        switchback.stack_size = (16 << 20) + 1
-        assert switchback.stack_size == (16 << 20) + 65536
+        switchback.settings.stack_size = (16 << 20) + 1
+        assert switchback.settings.stack_size == (16 << 20) + 65536
         assert run(lambda: switchback.await_(suspend())) is None
         """
     )
@@ -70,7 +70,7 @@ def test_it_has_bounds():
         for size in (-1, 0, (256 << 10) - 1, (1 << 30) + 1, 1 << 100, -(1 << 100)):
             assert "from 262144 to 1073741824" in refused(ValueError, size), size
         assert "an int, not float" in refused(TypeError, 1e6)
-        assert switchback.stack_size == 10 << 20
+        assert switchback.settings.stack_size == 10 << 20
         """
     )
 
@@ -81,13 +81,13 @@ def test_it_is_fixed_by_the_first_stack():
         run(lambda: switchback.await_(suspend()))
         message = refused(RuntimeError, 12 << 20)
         assert "before the first portal begins" in message and "10485760" in message, message
-        switchback.stack_size = 10 << 20  # what it is
+        switchback.settings.stack_size = 10 << 20  # what it is
         """
     )
 
 
 def test_the_environment_sets_it():
-    succeeds("assert switchback.stack_size == 16 << 20", str(16 << 20))
+    succeeds("assert switchback.settings.stack_size == 16 << 20", str(16 << 20))
 
 
 @pytest.mark.parametrize("size", ["1", "large", "1e6"])
@@ -113,8 +113,8 @@ def test_small_stacks_are_refused_where_nothing_measures_them():
 def test_portals_run_on_small_stacks(size):
     succeeds(
         f"""
-        switchback.stack_size = {size}
-        assert switchback.stack_size == {size}
+        switchback.settings.stack_size = {size}
+        assert switchback.settings.stack_size == {size}
 
         def work(number):
             for _ in range(3):
@@ -135,7 +135,7 @@ def test_portals_run_on_small_stacks(size):
 def test_recursion_on_a_small_stack_ends_in_an_error(size):
     succeeds(
         f"""
-        switchback.stack_size = {size}
+        switchback.settings.stack_size = {size}
         sys.setrecursionlimit(100_000)
         deepest = 0
 
@@ -170,7 +170,7 @@ def test_recursion_on_a_small_stack_ends_in_an_error(size):
 def test_a_small_stack_that_went_deep_gives_its_memory_back():
     succeeds(
         """
-        switchback.stack_size = 1 << 20
+        switchback.settings.stack_size = 1 << 20
 
         from support.resident_memory import resident_bytes
 

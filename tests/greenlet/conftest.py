@@ -17,15 +17,15 @@ def import_greenlet(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(params=[NATIVE, "greenlet"])
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each of the backends in turn."""
-    monkeypatch.setattr(switchback, "backend", request.param)
+    monkeypatch.setattr(switchback.settings, "backend", request.param)
     return request.param
 
 
 @pytest.fixture
 def on_greenlet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(switchback, "backend", "greenlet")
+    monkeypatch.setattr(switchback.settings, "backend", "greenlet")
 
 
 @pytest.fixture
 def on_native(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(switchback, "backend", "native")
+    monkeypatch.setattr(switchback.settings, "backend", "native")

@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.imports_greenlet, copies_stacks, pytest.mark.unknown_m
 
 @pytest.mark.parametrize("name", ["auto", NATIVE, "greenlet"])
 def test_the_backend_can_be_set(name, monkeypatch):
-    monkeypatch.setattr(switchback, "backend", name)
-    assert switchback.backend == name
+    monkeypatch.setattr(switchback.settings, "backend", name)
+    assert switchback.settings.backend == name
 
     def sync_fn():
         first = running_on()
@@ -35,18 +35,18 @@ def test_the_backend_can_be_set(name, monkeypatch):
 
 @pytest.mark.chooses_native(reason="chooses the native backend")
 def test_a_new_setting_counts_for_portals_that_begin_later(monkeypatch):
-    monkeypatch.setattr(switchback, "backend", "native")
+    monkeypatch.setattr(switchback.settings, "backend", "native")
 
     def sync_fn():
         assert running_on() == "native"
-        switchback.backend = "greenlet"
+        switchback.settings.backend = "greenlet"
         await_(asyncio.sleep(0))
         assert running_on() == "native"
 
     async def begins_later():
         await ensure_portal()
         assert running_on() == "greenlet"
-        switchback.backend = "native"
+        switchback.settings.backend = "native"
         await_(asyncio.sleep(0))
         assert running_on() == "greenlet"
 
@@ -63,10 +63,10 @@ def test_a_new_setting_counts_for_portals_that_begin_later(monkeypatch):
 @pytest.mark.chooses_native(reason="chooses the native backend")
 def test_a_portal_inside_one_on_native_runs_on_native_too(monkeypatch):
     """greenlet must not come to copy a stack of ours."""
-    monkeypatch.setattr(switchback, "backend", "native")
+    monkeypatch.setattr(switchback.settings, "backend", "native")
 
     def outer():
-        switchback.backend = "greenlet"
+        switchback.settings.backend = "greenlet"
         inner = with_portal_run_sync(running_on_after_await)
         return await_(inner)
 
@@ -81,25 +81,25 @@ def test_a_portal_inside_one_on_native_runs_on_native_too(monkeypatch):
     "name", ["", "Native", "greenlets", "auto ", "native\0", "nativ\N{KELVIN SIGN}"]
 )
 def test_other_names_are_refused(name):
-    before = switchback.backend
+    before = switchback.settings.backend
     with pytest.raises(ValueError, match="one of 'auto', 'native' and 'greenlet', not ") as caught:
-        switchback.backend = name
+        switchback.settings.backend = name
     assert repr(name) in str(caught.value)
-    assert switchback.backend == before
+    assert switchback.settings.backend == before
 
 
 @pytest.mark.parametrize("name", [None, 1, b"native"])
 def test_what_is_not_a_name_is_refused(name):
-    before = switchback.backend
+    before = switchback.settings.backend
     with pytest.raises(TypeError):
-        switchback.backend = name
-    assert switchback.backend == before
+        switchback.settings.backend = name
+    assert switchback.settings.backend == before
 
 
 def test_the_setting_cannot_be_deleted():
     with pytest.raises(AttributeError):
-        del switchback.backend
-    assert switchback.backend in ("auto", "native", "greenlet")
+        del switchback.settings.backend
+    assert switchback.settings.backend in ("auto", "native", "greenlet")
 
 
 @pytest.mark.chooses_native(reason="chooses the native backend")
@@ -107,7 +107,7 @@ def test_the_setting_cannot_be_deleted():
 def test_the_environment_variable(name):
     output = check_program(
         """
-        print(switchback.backend, asyncio.run(with_portal_run_sync(running_on)))
+        print(switchback.settings.backend, asyncio.run(with_portal_run_sync(running_on)))
         import greenlet
         print(asyncio.run(with_portal_run_sync(running_on)))
         """,
@@ -139,7 +139,7 @@ def test_the_program_can_override_the_environment_variable():
     check_program(
         """
         import greenlet
-        switchback.backend = "auto"
+        switchback.settings.backend = "auto"
         assert asyncio.run(with_portal_run_sync(running_on)) == "greenlet"
         """,
         backend="native",
@@ -151,10 +151,10 @@ def test_the_greenlet_backend_without_greenlet():
     output = check_program("""
         sys.modules["greenlet"] = None
         try:
-            switchback.backend = "greenlet"
+            switchback.settings.backend = "greenlet"
         except RuntimeError as error:
             print(error)
-        assert switchback.backend == "auto"
+        assert switchback.settings.backend == "auto"
         assert asyncio.run(with_portal_run_sync(lambda: await_(asyncio.sleep(0, 1)))) == 1
     """)
     assert "pip install greenlet" in output

@@ -17,7 +17,7 @@ pytestmark = [
 @pytest.mark.chooses_native(reason="chooses the native backend")
 def test_auto_is_the_default_and_native_without_greenlet():
     check_program("""
-        assert switchback.backend == "auto"
+        assert switchback.settings.backend == "auto"
 
         def sync_fn():
             await_(asyncio.sleep(0))
@@ -40,7 +40,7 @@ def test_auto_is_greenlet_in_a_program_that_has_imported_it(first):
         """
         import greenlet
 
-        assert switchback.backend == "auto"
+        assert switchback.settings.backend == "auto"
 
         def sync_fn():
             assert running_on() == "greenlet"
@@ -194,6 +194,6 @@ def test_greenlet_that_cannot_be_imported_leaves_auto_native():
             await_(asyncio.sleep(0))
             return "done"
 
-        assert switchback.backend == "auto"
+        assert switchback.settings.backend == "auto"
         assert asyncio.run(with_portal_run_sync(sync_fn)) == "done"
     """)

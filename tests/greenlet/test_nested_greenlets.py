@@ -147,7 +147,7 @@ def test_await_inside_a_nested_greenlet_on_native_is_refused(library, on_native)
     assert len(messages) == len(closed) == 9
     for message in messages:
         assert "greenlet" in message
-        assert "switchback.backend to 'auto' or 'greenlet'" in message
+        assert "switchback.settings.backend to 'auto' or 'greenlet'" in message
 
 
 def test_await_that_does_not_suspend_works_in_any_greenlet(backend):

@@ -328,7 +328,7 @@ def test_sqlalchemy_imported_inside_a_portal_that_began_natively():
         import switchback
         from switchback import await_, ensure_portal, with_portal_run_sync
 
-        assert switchback.backend == "auto"
+        assert switchback.settings.backend == "auto"
 
         def wait(event, i):
             '''Portals that are suspended natively while all of this happens.'''

@@ -88,7 +88,7 @@ def test_as_deep_as_outside(case, limit):
     # The frames of the event loop and of asyncio.run() are below those of a portal. From 3.14 on,
     # which measures the C stack, these and greenlet's own have their bytes on the one stack, too.
     below = 40
-    if sys.version_info >= (3, 14) and switchback.backend == "greenlet":
+    if sys.version_info >= (3, 14) and switchback.settings.backend == "greenlet":
         below = 40 + int(native_depth) // 200
     assert int(depth) >= int(native_depth) - below, (inside, outside)
 

@@ -57,13 +57,13 @@ def test_who_has_chosen_greenlet_is_not_warned():
 
 @unknown
 def test_native_is_refused_with_the_remedy():
-    before = switchback.backend
-    with pytest.raises(RuntimeError, match="backend = 'auto' or 'greenlet'"):
-        switchback.backend = "native"
-    assert switchback.backend == before
+    before = switchback.settings.backend
+    with pytest.raises(RuntimeError, match=r"settings\.backend = 'auto' or 'greenlet'"):
+        switchback.settings.backend = "native"
+    assert switchback.settings.backend == before
     child = run("import switchback", backend="native")
     assert child.returncode != 0
-    assert "backend = 'auto' or 'greenlet'" in child.stderr
+    assert "settings.backend = 'auto' or 'greenlet'" in child.stderr
 
 
 @unknown

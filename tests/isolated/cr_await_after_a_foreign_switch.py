@@ -15,7 +15,7 @@ except ImportError:
 import switchback
 from switchback import _engine, await_
 
-switchback.backend = "greenlet"
+switchback.settings.backend = "greenlet"
 
 
 class Awaitable:

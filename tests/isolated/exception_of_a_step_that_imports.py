@@ -8,7 +8,7 @@ import sys
 
 import switchback
 
-switchback.backend = "auto"
+switchback.settings.backend = "auto"
 NAMES = ["colorsys", "this_is_no_module", "plistlib", "fractions", "statistics"]
 
 

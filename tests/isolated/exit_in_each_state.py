@@ -131,7 +131,7 @@ if len(sys.argv) > 1:
 else:
     # Up to Python 3.13 a daemon thread ends by being unwound, without the GIL. greenlet drops
     # references then, in whatever greenlet switches meanwhile, which may crash the process.
-    crashes = switchback.backend == "greenlet" and sys.version_info < (3, 14)
+    crashes = switchback.settings.backend == "greenlet" and sys.version_info < (3, 14)
     threads_kinds = ("alone",) if crashes else ("alone", "daemons")
     cases = itertools.product(CODES, ("outside", "running"), threads_kinds)
     for way, where, threads in cases:

@@ -17,7 +17,7 @@ from support.by_hand import trap
 import switchback
 from switchback import _engine, await_
 
-switchback.backend = "greenlet"
+switchback.settings.backend = "greenlet"
 main_greenlet = greenlet.getcurrent()
 
 

@@ -15,7 +15,7 @@ from switchback import _engine, await_
 if importlib.util.find_spec("greenlet") is None:
     print("needs greenlet")
     sys.exit(77)
-switchback.backend = "auto"
+switchback.settings.backend = "auto"
 log = []
 
 

@@ -16,7 +16,7 @@ from support.by_hand import trap
 import switchback
 from switchback import _engine, await_
 
-switchback.backend = "greenlet"
+switchback.settings.backend = "greenlet"
 
 
 def fill_memory():

@@ -11,7 +11,7 @@ from support.by_hand import trap
 import switchback
 from switchback import _engine, await_
 
-switchback.backend = "auto"
+switchback.settings.backend = "auto"
 
 
 class Module(types.ModuleType):

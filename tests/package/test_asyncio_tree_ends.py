@@ -9,11 +9,10 @@ import pytest
 from support.trees import awaits, generator_of_a_tree, has_none, later
 
 from switchback import (
-    _asyncio_tree,
     portals_for_children,
     with_portal_run_tree,
 )
-from switchback._frameworks import _asyncio
+from switchback._frameworks import _asyncio_tasks, _asyncio_tree
 
 
 @pytest.mark.threads
@@ -150,9 +149,9 @@ def test_outside_of_tasks():
 
 
 def test_where_tasks_cannot_be_given_portals(monkeypatch):
-    if _asyncio._c_task is None:
+    if _asyncio_tasks._c_task is None:
         pytest.skip("tasks in pure Python can")
-    monkeypatch.setattr(_asyncio, "_found", None)
+    monkeypatch.setattr(_asyncio_tasks, "_slot", RuntimeError("not found"))
 
     async def main():
         with pytest.raises(RuntimeError, match="this build of asyncio"):

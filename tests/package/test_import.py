@@ -41,7 +41,7 @@ def new_modules(first: str, then: str = "") -> set[str]:
     environment = {k: v for k, v in os.environ.items() if k != "SWITCHBACK_BACKEND"}
     program = IMPORT_AND_TELL.format(first=first, then=then)
     output = subprocess.run(
-        [sys.executable, "-P", "-c", program],
+        [sys.executable, "-c", program],
         stdout=subprocess.PIPE,
         check=True,
         env=environment,

@@ -267,7 +267,9 @@ def test_code_that_is_injected_runs_inside_a_portal(tmp_path):
                 raise AssertionError(process.returncode)
             has_portal, inside, outermost = eval(answer.read_text())
             answer.unlink()
-            if switchback.backend == "native":  # greenlet hides the frames below a greenlet
+            if (
+                switchback.settings.backend == "native"
+            ):  # greenlet hides the frames below a greenlet
                 assert outermost == "<module>"
             assert has_portal or not inside
             if inside:

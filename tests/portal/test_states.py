@@ -177,7 +177,7 @@ def by_name(function):
 
 def idle_stacks():
     # greenlet's are counted by nobody.
-    return _engine.idle_stacks() if switchback.backend == "native" else 0
+    return _engine.idle_stacks() if switchback.settings.backend == "native" else 0
 
 
 @pytest.mark.parametrize("way", WAYS, ids=by_name)

@@ -42,7 +42,7 @@ def obstacle(marker: pytest.Mark) -> str | None:
     if marker.name in ("needs_native", "chooses_native", "not_under", "only_under") and not reason:
         raise ValueError(f"the marker {marker.name} takes a reason")
     match marker.name:
-        case "needs_native" if switchback.backend != "native":
+        case "needs_native" if switchback.settings.backend != "native":
             return f"native backend only: {reason}"
         case "chooses_native" if _engine.native_obstacle() is not None:
             return f"there is no native backend here: {reason}"
@@ -79,7 +79,7 @@ def apply(items: list[pytest.Item]) -> None:
 
 
 def check_imports(item: pytest.Item) -> None:
-    may_import = switchback.backend != "native" or imports_greenlet(item)
+    may_import = switchback.settings.backend != "native" or imports_greenlet(item)
     assert may_import or "greenlet" not in sys.modules, "a test before this has imported greenlet"
 
 

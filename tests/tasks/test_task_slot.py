@@ -8,9 +8,11 @@ import pytest
 
 import switchback
 from switchback import _engine, await_
-from switchback._frameworks import _asyncio
+from switchback._frameworks import _asyncio_tasks
 
-pytestmark = pytest.mark.skipif(_asyncio._c_task is None, reason="asyncio is without its C Task")
+pytestmark = pytest.mark.skipif(
+    _asyncio_tasks._c_task is None, reason="asyncio is without its C Task"
+)
 
 
 async def checkpoint():
@@ -19,13 +21,11 @@ async def checkpoint():
 
 
 def test_the_self_test_has_passed():
-    assert isinstance(_asyncio._found, _engine.TaskSlot)
-    assert _asyncio._self_test_error is None
+    assert isinstance(_asyncio_tasks.task_slot(), _engine.TaskSlot)
 
 
 def test_without_the_slot_a_running_task_is_refused_and_a_call_still_works(monkeypatch):
-    monkeypatch.setattr(_asyncio, "_found", None)
-    monkeypatch.setattr(_asyncio, "_self_test_error", RuntimeError("not found"))
+    monkeypatch.setattr(_asyncio_tasks, "_slot", RuntimeError("not found"))
 
     async def main():
         with pytest.raises(RuntimeError, match=r"with_portal_run\(async_fn\)") as caught:
@@ -54,11 +54,11 @@ def test_a_task_whose_coroutine_is_another_is_not_written_to():
         other = checkpoint()
         try:
             with pytest.raises(RuntimeError, match="is not where it was found to be"):
-                _asyncio._found.replace(task, other, other)
+                _asyncio_tasks.task_slot().replace(task, other, other)
         finally:
             other.close()
         assert task.get_coro().__name__ == "main"
         with pytest.raises(TypeError, match="expected a task"):
-            _asyncio._found.replace(object(), other, other)
+            _asyncio_tasks.task_slot().replace(object(), other, other)
 
     asyncio.run(main())

@@ -83,3 +83,41 @@ def greenback() -> None:
     assert_type(switchback.install_as_greenback(), None)
     error: RuntimeError = switchback.NoPortalError("no portal")
     raise error
+
+
+def settings() -> None:
+    assert_type(switchback.settings.backend, str)
+    assert_type(switchback.settings.stack_size, int)
+    switchback.settings.backend = "native"
+    switchback.settings.stack_size = 1 << 20
+    switchback.settings.stack_size = "1 MiB"  # type: ignore[assignment]
+    switchback.settings.back_end = "native"  # type: ignore[attr-defined]
+    switchback.settings.back_end  # type: ignore[attr-defined]
+    switchback.backend = "native"  # type: ignore[attr-defined]
+
+
+class FrameworkWithoutTrees:
+    name = "mine"
+
+    def current_task(self) -> object | None:
+        return None
+
+    def is_task(self, candidate: object) -> bool:
+        return False
+
+    def check_replaceable(self, task: object) -> None:
+        pass
+
+    def get_coroutine(self, task: object) -> Coroutine[Any, Any, Any]:
+        raise NotImplementedError
+
+    def set_coroutine(self, task: object, coroutine: Coroutine[Any, Any, Any]) -> None:
+        pass
+
+    async def checkpoint(self) -> None:
+        pass
+
+
+def framework() -> None:
+    switchback.register_framework(FrameworkWithoutTrees())
+    switchback.register_framework(object())  # type: ignore[arg-type]

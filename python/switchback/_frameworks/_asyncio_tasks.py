@@ -1,0 +1,139 @@
+"""asyncio: the C Task, the pure-Python Task, and uvloop, which uses either."""
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.tasks
+import threading
+from collections.abc import Coroutine
+from contextlib import AbstractContextManager
+from typing import Any, cast
+
+from .. import _engine
+
+
+class AsyncioFramework:
+    name = "asyncio"
+    loop_module = "asyncio.events"
+    loop_may_have_no_frames = True  # uvloop
+
+    def current_task(self) -> asyncio.Task[Any] | None:
+        try:
+            return asyncio.current_task()
+        except RuntimeError:  # no running event loop
+            return None
+
+    def is_task(self, candidate: object) -> bool:
+        return isinstance(candidate, _task_types)
+
+    def check_replaceable(self, task: object) -> None:
+        assert isinstance(task, _task_types)
+        if task.done():
+            raise RuntimeError(f"{task!r} has finished; a portal is of use to a running task only")
+        loop = task.get_loop()
+        if loop is asyncio._get_running_loop() or not loop.is_running():
+            return
+        if getattr(loop, "_thread_id", None) != threading.get_ident():
+            raise RuntimeError(
+                f"{task!r} belongs to an event loop that runs in another thread; call "
+                "bestow_portal() there, with loop.call_soon_threadsafe(bestow_portal, task)"
+            )
+
+    def get_coroutine(self, task: object) -> Coroutine[Any, Any, Any]:
+        assert isinstance(task, _task_types)
+        # What typeshed says of it differs from minor to minor.
+        coroutine: Coroutine[Any, Any, Any] | None = cast(Any, task.get_coro())
+        assert coroutine is not None, "only a finished task has no coroutine"
+        return coroutine
+
+    def set_coroutine(self, task: object, coroutine: Coroutine[Any, Any, Any]) -> None:
+        assert isinstance(task, _task_types)
+        if _c_task is not None and isinstance(task, _c_task):
+            task_slot().replace(task, task.get_coro(), coroutine)
+        else:
+            task._coro = coroutine  # type: ignore[attr-defined]
+
+    async def checkpoint(self) -> None:
+        await asyncio.sleep(0)
+
+    def portals_for_children(self) -> AbstractContextManager[None]:
+        from ._asyncio_tree import portals_for_created_tasks
+
+        return portals_for_created_tasks()
+
+    async def tree_checkpoint(self) -> None:
+        await asyncio.sleep(0)
+
+    def check_supported(self) -> None:
+        """Raise `RuntimeError` where the coroutine of a task cannot be replaced."""
+        if asyncio.Task is _c_task:
+            task_slot()
+
+
+_c_task: type[asyncio.Task[Any]] | None = getattr(asyncio.tasks, "_CTask", None)
+_py_task: type[asyncio.Task[Any]] = asyncio.tasks._PyTask  # type: ignore[attr-defined]
+_task_types = (asyncio.Task, _py_task) if _c_task is None else (_c_task, _py_task)
+
+
+class _ThrowawayLoop:
+    """The least that a Task asks of a loop when it is created and dropped."""
+
+    def get_debug(self) -> bool:
+        return False
+
+    def call_soon(self, *args: object, **kwargs: object) -> None:
+        pass
+
+    def call_exception_handler(self, context: object) -> None:
+        pass
+
+
+async def _throwaway() -> None:
+    pass
+
+
+def _find_slot() -> _engine.TaskSlot:
+    """Find where the C Task keeps its coroutine, and try it out, on a task that never runs."""
+    assert _c_task is not None
+    coroutine, replacement = _throwaway(), _throwaway()
+    task = _c_task(coroutine, loop=_ThrowawayLoop())  # type: ignore[arg-type]
+    try:
+        slot = _engine.TaskSlot(task, coroutine)
+        slot.replace(task, coroutine, replacement)
+        if task.get_coro() is not replacement:
+            raise RuntimeError("the task does not use the coroutine that was put in its place")
+        slot.replace(task, replacement, coroutine)
+        if task.get_coro() is not coroutine:
+            raise RuntimeError("the task's own coroutine could not be put back")
+    finally:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        coroutine.close()
+        replacement.close()
+    return slot
+
+
+# What _find_slot() has returned or raised.
+_slot: _engine.TaskSlot | RuntimeError | None = None
+
+
+def task_slot() -> _engine.TaskSlot:
+    """Return where the C Task keeps its coroutine, which is looked for once.
+
+    Raises `RuntimeError` where it is not to be found.
+    """
+    global _slot
+    if _slot is None:
+        try:
+            _slot = _find_slot()
+        except RuntimeError as error:
+            _slot = error
+    if isinstance(_slot, RuntimeError):
+        raise RuntimeError(
+            "this build of asyncio keeps a task's coroutine where switchback cannot replace it, so "
+            "a running task cannot be given a portal; use 'await with_portal_run(async_fn)' or "
+            "'await with_portal_run_sync(sync_fn)', which need no such replacement"
+        ) from _slot
+    return _slot
+
+
+framework = AsyncioFramework()

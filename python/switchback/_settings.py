@@ -1,0 +1,108 @@
+"""What a program can set: `switchback.settings`, at first as environment variables say."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+from . import _engine
+
+BACKEND_VARIABLE = "SWITCHBACK_BACKEND"
+STACK_SIZE_VARIABLE = "SWITCHBACK_STACK_SIZE"
+
+
+class Settings:
+    """The settings of this process: `backend` and `stack_size`."""
+
+    __slots__ = ()
+
+    @property
+    def backend(self) -> str:
+        """Which backend portals run on: "auto", "native" or "greenlet".
+
+        "native" has stacks of its own. "greenlet" runs portals in greenlets, for programs that use
+        greenlet themselves. "auto" is "greenlet" where the program has imported greenlet, or where
+        there is no native backend, and else "native".
+
+        It is "auto" unless the environment variable SWITCHBACK_BACKEND says otherwise. It can be
+        set at any time, and counts for portals whose first step begins after that. Setting it
+        raises `ValueError` for another name, `TypeError` for what is not a str, and `RuntimeError`
+        for a backend that cannot be had here.
+        """
+        return _engine.get_backend()
+
+    @backend.setter
+    def backend(self, name: str) -> None:
+        try:
+            _engine.set_backend(name)
+        except ImportError as error:
+            raise RuntimeError(
+                "the greenlet backend needs the package greenlet: 'pip install greenlet'"
+            ) from error
+
+    @property
+    def stack_size(self) -> int:
+        """The bytes of address space that the stack of each portal takes, on the native backend.
+
+        It is 10 MiB unless the environment variable SWITCHBACK_STACK_SIZE says otherwise. It can be
+        set until the first portal begins, from 256 KiB to 1 GiB; to less than 10 MiB from
+        CPython 3.14 on. Setting it raises `ValueError` for other sizes, `TypeError` for what is not
+        an int, and `RuntimeError` once a portal has begun.
+        """
+        return _engine.get_stack_size()
+
+    @stack_size.setter
+    def stack_size(self, size: int) -> None:
+        _engine.set_stack_size(size)
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in NAMES)
+        return f"<switchback.settings: {values}>"
+
+    # Hidden from type checkers, which tell the names that there are from those that there are not.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            raise _no_such_setting(self, name)
+
+        def __setattr__(self, name, value):
+            if name not in NAMES:
+                raise _no_such_setting(self, name)
+            super().__setattr__(name, value)
+
+
+NAMES = ("backend", "stack_size")
+
+
+def _no_such_setting(settings: Settings, name: str) -> AttributeError:
+    return AttributeError(
+        f"switchback.settings has no {name!r}, but {' and '.join(map(repr, NAMES))}",
+        name=name,
+        obj=settings,
+    )
+
+
+settings = Settings()
+
+
+def read_environment() -> None:
+    """Set what environment variables set, and warn where a portal may lack a backend.
+
+    The warning is for the line that imports the package, whose file calls this.
+    """
+    size = os.environ.get(STACK_SIZE_VARIABLE)
+    if size:
+        try:
+            settings.stack_size = int(size)
+        except (ValueError, OverflowError) as error:
+            raise ValueError(f"{STACK_SIZE_VARIABLE}: {error}") from None
+    chosen = os.environ.get(BACKEND_VARIABLE)
+    if chosen:
+        try:
+            settings.backend = chosen
+        except ValueError as error:
+            raise ValueError(f"{BACKEND_VARIABLE}: {error}") from None
+    elif (obstacle := _engine.native_obstacle()) is not None:
+        # Without a choice of the program's own, it has to be told.
+        warnings.warn(f"no native backend: {obstacle}", RuntimeWarning, stacklevel=3)

@@ -1,0 +1,180 @@
+// Making, running and suspending fibers on stacks of their own.
+#include "fiber/stack_fiber.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include "core/os/system.hpp"
+#include "core/stack_allocator.hpp"
+#include "core/stack_parts.hpp"
+#include "fiber/thread.hpp"
+
+namespace switchback::fiber {
+namespace {
+
+using core::StackParts;
+using interpreter::default_stack_size;
+
+// How much of the page that the fiber lies in is left for the C stack: an await_() called by a
+// sync function called by the task's coroutine fits in.
+constexpr std::size_t shared_page_c_stack = 2560;
+
+static_assert(StackParts::rounded(default_stack_size) == default_stack_size);
+static_assert(shared_page_c_stack % alignof(StackFiber) == 0 && shared_page_c_stack % 16 == 0);
+
+// Where the data stack begins and the C stack ends. The fiber lies a little above.
+std::byte* middle_of(const core::Stack& stack) {
+  return stack.top() - StackParts(stack.size).upper;
+}
+
+// How much of each part an idle stack keeps. In whole pages: where these are larger than what would
+// do, all of a part stays.
+std::size_t kept_of(const core::Stack& stack) {
+  return std::max(StackParts(stack.size).kept, core::page_size());
+}
+
+// Never destroyed: daemon threads may outlive all static objects.
+union Stacks {
+  core::StackAllocator allocator{default_stack_size, StackParts(default_stack_size).upper};
+  constexpr Stacks() {}
+  ~Stacks() {}
+};
+constinit Stacks stacks;
+
+void set_memory_error(core::StackFailure failure) {
+  if (failure == core::StackFailure::no_memory) {
+    PyErr_NoMemory();
+    return;
+  }
+  PyErr_Format(PyExc_MemoryError,
+               "%zu portals are suspended or kept for reuse, and the system has no more memory "
+               "mappings for the stack of another: each needs two, and vm.max_map_count is %zu; "
+               "raise it (sysctl vm.max_map_count), or use Linux 6.13 or later, which needs none",
+               StackFiber::live(), core::most_mappings());
+}
+
+}  // namespace
+
+StackFiber* StackFiber::create(const interpreter::StackSettings& settings) {
+  core::StackFailure failure;
+  const core::Stack stack = stacks.allocator.allocate(&failure);
+  if (!stack) {
+    set_memory_error(failure);
+    return nullptr;
+  }
+  std::byte* place = middle_of(stack) + shared_page_c_stack;
+  auto* fiber = ::new (place) StackFiber();
+  fiber->stack = stack;
+  fiber->kept_low_ = middle_of(stack) - kept_of(stack);
+  fiber->MachineContext::prepare(stack.usable_low(), place, &StackFiber::main);
+  std::byte* chunk = place + (sizeof(StackFiber) + 15) / 16 * 16;
+  const interpreter::StackMemory memory = {stack.usable_low(),
+                                           static_cast<std::size_t>(place - stack.usable_low()),
+                                           chunk, static_cast<std::size_t>(stack.top() - chunk)};
+  fiber->interpreter_.prepare(memory, settings);
+  return fiber;
+}
+
+void StackFiber::destroy(StackFiber* fiber) {
+  const core::Stack stack = fiber->stack;
+  fiber->MachineContext::dismiss();
+  fiber->~StackFiber();
+  stacks.allocator.deallocate(stack);
+}
+
+std::size_t StackFiber::live() { return stacks.allocator.live(); }
+
+std::size_t StackFiber::stack_size() { return stacks.allocator.stack_size(); }
+
+bool StackFiber::set_stack_size(long long asked) {
+  if (asked < static_cast<long long>(StackParts::smallest) ||
+      asked > static_cast<long long>(StackParts::largest)) {
+    PyErr_Format(PyExc_ValueError, "the size of a stack is from %zu to %zu bytes, not %lld",
+                 StackParts::smallest, StackParts::largest, asked);
+    return false;
+  }
+  const auto size = static_cast<std::size_t>(asked);
+  if (!interpreter::measures_c_stack && size < default_stack_size) {
+    PyErr_Format(PyExc_ValueError,
+                 "stacks of less than %zu bytes need CPython 3.14 or later: this one does not "
+                 "measure the C stack, and deep recursion would end in a segmentation fault",
+                 default_stack_size);
+    return false;
+  }
+  const std::size_t rounded = StackParts::rounded(size);
+  if (rounded == stack_size() || stacks.allocator.resize(rounded, StackParts(rounded).upper)) {
+    return true;
+  }
+  PyErr_Format(PyExc_RuntimeError,
+               "the size of a stack cannot be changed any more: there is one already, of %zu "
+               "bytes; set it before the first portal begins",
+               stack_size());
+  return false;
+}
+
+void StackFiber::prepare_for_fork() {
+  [[maybe_unused]] static const bool once = [] {
+    core::at_fork([] { stacks.allocator.lock(); }, [] { stacks.allocator.unlock(); });
+    return true;
+  }();
+}
+
+// A step that was suspended deep in C has been seen. For others: beyond what is kept lies, on each
+// side, memory that only a step that went as deep has written to. Frames leave out some words, and
+// that of a sort several kB in a row, so those looked at are spread over a page. Where nothing has
+// been written, that is the page of zeros that all share, and in the cache. Should all words be
+// left out, an idle stack holds some memory for longer.
+SWITCHBACK_NO_ASAN bool StackFiber::went_deep() const {
+  if (suspended_deep_) return true;
+  constexpr std::size_t words = 8, apart = 61;
+  const std::size_t kept = StackParts(stack.size).kept;
+  const std::byte* const middle = middle_of(stack);
+  const auto* below = reinterpret_cast<const std::uintptr_t*>(middle - kept) - 1;
+  const auto* above = reinterpret_cast<const std::uintptr_t*>(middle + kept);
+  std::uintptr_t written = 0;
+  for (std::size_t i = 0; i < words; ++i) written |= *(below - i * apart) | above[i * apart];
+  return written != 0;
+}
+
+void StackFiber::discard_depths() {
+  suspended_deep_ = false;
+  const StackParts parts(stack.size);
+  const std::size_t kept = kept_of(stack);
+  std::byte* const middle = middle_of(stack);
+  core::discard_memory(stack.usable_low(), parts.lower - kept);
+  if (parts.upper > kept) core::discard_memory(middle + kept, parts.upper - kept);
+}
+
+void StackFiber::main(core::MachineContext& context) {
+  auto& self = static_cast<StackFiber&>(context);
+  for (;;) {
+    self.do_job();
+    context.suspend();
+  }
+}
+
+bool StackFiber::run_on_stack(PyThreadState* thread_state, Thread& thread) {
+  auto& context = interpreter_.part<interpreter::ContextVariables>();
+  if (context.is_private()) context.rebase(thread_state);
+  Fiber* const outer = thread.enter_native(this);
+  note_running();
+  interpreter::StackState::Resumer resumer;
+  interpreter_.enter(thread_state, resumer);
+  MachineContext::resume(thread.exception_globals());
+  if (suspended_at() < kept_low_) suspended_deep_ = true;
+  interpreter_.leave(thread_state, resumer);
+  thread.leave_native(outer);
+  if (ended() && interpreter_.has_leftovers()) {
+    RaisedScope raised;
+    interpreter_.finish();
+  }
+  return ended();
+}
+
+PyObject* StackFiber::suspend_stack(PyObject* trap, PyObject* awaited, PyObject** exception) {
+  before_suspend(trap, awaited);
+  MachineContext::suspend();
+  return after_suspend(exception);
+}
+
+}  // namespace switchback::fiber

@@ -1,0 +1,68 @@
+// A fiber with a C stack of its own, and the interpreter state that goes with it.
+#pragma once
+
+#include <cstddef>
+
+#include "core/address.hpp"
+#include "core/machine_context.hpp"
+#include "core/stack_pool.hpp"
+#include "fiber/fiber.hpp"
+#include "interpreter/stack_state.hpp"
+
+namespace switchback::fiber {
+
+// Lies near the top of its own stack.
+//
+//                 one page, the only one that a shallow await_() touches
+//               |<--------------------------------------------------------->|
+//   guard  ...  |  C stack, grows downwards  | Fiber | data stack, grows up | ... data stack
+//
+class StackFiber : public Fiber, public core::PooledStack, private core::MachineContext {
+ public:
+  // Makes a fiber on a stack of its own. Returns nullptr with MemoryError set on failure.
+  static StackFiber* create(const interpreter::StackSettings& settings);
+
+  // Unmakes an idle fiber, and gives its stack back. In any thread, also without the GIL.
+  static void destroy(StackFiber* fiber);
+
+  // Gives back the memory of an idle fiber that has gone deep, all but what is used again at once.
+  void trim() {
+    if (went_deep()) discard_depths();
+  }
+
+  // Has the processor load what the next switch to a shallow step needs. Where a thousand portals
+  // take turns, none of that is in its caches, and the step would wait for one line after another.
+  void prefetch() const {
+    constexpr std::size_t below = 960, size = 1536;
+    core::prefetch_memory(reinterpret_cast<const std::byte*>(this) - below, size);
+  }
+
+  // How many stacks there are in the process, idle ones included.
+  static std::size_t live();
+
+  // How large each stack is, guard included. It can be set until there is one, and is rounded up;
+  // set_stack_size() returns false with an exception set where it cannot be as asked.
+  static std::size_t stack_size();
+  static bool set_stack_size(long long size);
+
+  // Once, at the start: keeps what is shared by threads in order across fork().
+  static void prepare_for_fork();
+
+  // Fiber::run() and Fiber::suspend(), which see.
+  bool run_on_stack(PyThreadState* thread_state, Thread& thread);
+  PyObject* suspend_stack(PyObject* trap, PyObject* awaited, PyObject** exception);
+
+ private:
+  StackFiber() : Fiber(true) {}
+  ~StackFiber() = default;
+  static void main(core::MachineContext& context);
+  bool went_deep() const;
+  void discard_depths();
+
+  interpreter::StackState interpreter_;
+  // What lies below is given back when the fiber is idle.
+  const std::byte* kept_low_ = nullptr;
+  bool suspended_deep_ = false;
+};
+
+}  // namespace switchback::fiber

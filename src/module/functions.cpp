@@ -1,0 +1,234 @@
+// What Python calls in the engine.
+#include "module/functions.hpp"
+
+#include <limits>
+
+#include "fiber/thread.hpp"
+#include "interpreter/stack_state.hpp"
+#include "portal/await.hpp"
+#include "portal/awaitable.hpp"
+#include "portal/close.hpp"
+
+namespace switchback {
+namespace {
+
+using portal::ModuleState;
+using portal::Ref;
+using portal::state_of_module;
+
+PyObject* has_active_portal(PyObject*, PyObject*) {
+  return PyBool_FromLong(portal::active_portal() != nullptr);
+}
+
+PyObject* changed_frameworks(PyObject* module, PyObject*) {
+  Ref changed = Ref::steal(PyList_New(0));
+  const fiber::Fiber* fiber = fiber::Thread::current_fiber();
+  if (!changed || fiber == nullptr) return changed.release();
+  tasks::CurrentTasks& current_tasks = state_of_module(module).current_tasks;
+  const tasks::NotedTasks& noted = portal::portal_on(*fiber)->noted;
+  PyThreadState* const thread_state = interpreter::current_thread_state();
+  for (int i = 0; i < current_tasks.count(); ++i) {
+    if (current_tasks.is_unchanged(noted, i, thread_state)) continue;
+    Ref index = Ref::steal(PyLong_FromLong(i));
+    if (!index || PyList_Append(changed.get(), index.get()) < 0) return nullptr;
+  }
+  return changed.release();
+}
+
+PyObject* is_portal(PyObject* module, PyObject* object) {
+  return PyBool_FromLong(portal::is_portal(state_of_module(module), object));
+}
+
+PyObject* open_portal(PyObject* module, PyObject* awaitable) {
+  ModuleState& module_state = state_of_module(module);
+  if (interpreter::is_unstarted_coroutine(awaitable)) {
+    return portal::make_portal(module_state, awaitable, nullptr, -1).release();
+  }
+  Ref iterator = portal::await_iterator(awaitable);
+  if (!iterator) return nullptr;
+  return portal::make_portal(module_state, iterator.get(), nullptr, -1).release();
+}
+
+// What `fn, *args, **kwargs` leaves a Python function with; the dict may be left out.
+struct Call {
+  PyObject* function;
+  PyObject* args;
+  PyObject* kwargs;  // or nullptr
+
+  // Returns false with TypeError set if that is not what there is.
+  bool parse(PyObject* const* arguments, Py_ssize_t count) {
+    const bool fits =
+        (count == 2 || (count == 3 && PyDict_Check(arguments[2]))) && PyTuple_Check(arguments[1]);
+    if (!fits) PyErr_SetString(PyExc_TypeError, "expected a function, a tuple and a dict");
+    if (fits) *this = {arguments[0], arguments[1], count == 3 ? arguments[2] : nullptr};
+    return fits;
+  }
+};
+
+PyObject* call_in_portal(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {
+  Call call;
+  if (!call.parse(arguments, count)) return nullptr;
+  const bool active = portal::active_portal() != nullptr;
+  Ref awaitable = Ref::steal(PyObject_Call(call.function, call.args, call.kwargs));
+  if (!awaitable || active) return awaitable.release();
+  return open_portal(module, awaitable.get());
+}
+
+PyObject* open_call_portal(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {
+  Call call;
+  if (!call.parse(arguments, count)) return nullptr;
+  return portal::make_call_portal(state_of_module(module), call.function, call.args, call.kwargs)
+      .release();
+}
+
+PyObject* open_task_portal(PyObject* module, PyObject* args) {
+  PyObject *coroutine, *task;
+  int framework;
+  if (!PyArg_ParseTuple(args, "OOi", &coroutine, &task, &framework)) return nullptr;
+  if (framework < 0 || framework >= tasks::NotedTasks::most) {
+    PyErr_SetString(PyExc_ValueError, "no such framework");
+    return nullptr;
+  }
+  return portal::make_portal(state_of_module(module), coroutine, task, framework).release();
+}
+
+PyObject* add_framework(PyObject* module, PyObject* current_task) {
+  const int index = state_of_module(module).current_tasks.add(current_task);
+  return index < 0 ? nullptr : PyLong_FromLong(index);
+}
+
+PyObject* set_explainers(PyObject* module, PyObject* args) {
+  PyObject *no_portal, *wrong_thread;
+  if (!PyArg_ParseTuple(args, "OO", &no_portal, &wrong_thread)) return nullptr;
+  ModuleState& module_state = state_of_module(module);
+  Py_XSETREF(module_state.explain_no_portal, Py_NewRef(no_portal));
+  Py_XSETREF(module_state.explain_wrong_thread, Py_NewRef(wrong_thread));
+  Py_RETURN_NONE;
+}
+
+constexpr const char* backend_names[] = {"auto", "native", "greenlet"};
+
+PyObject* get_backend(PyObject* module, PyObject*) {
+  return PyUnicode_FromString(backend_names[static_cast<int>(state_of_module(module).backend)]);
+}
+
+PyObject* set_backend(PyObject* module, PyObject* name) {
+  if (!PyUnicode_Check(name)) {
+    PyErr_Format(PyExc_TypeError, "the backend is a str, not %.100s", Py_TYPE(name)->tp_name);
+    return nullptr;
+  }
+  ModuleState& module_state = state_of_module(module);
+  for (int i = 0; i < 3; ++i) {
+    if (PyUnicode_CompareWithASCIIString(name, backend_names[i]) != 0) continue;
+    const auto setting = static_cast<portal::BackendSetting>(i);
+    const char* obstacle = interpreter::native_obstacle();
+    if (setting == portal::BackendSetting::native && obstacle != nullptr) {
+      PyErr_SetString(PyExc_RuntimeError, obstacle);
+      return nullptr;
+    }
+    if (setting == portal::BackendSetting::greenlet && !module_state.greenlet.load())
+      return nullptr;
+    module_state.backend = setting;
+    Py_RETURN_NONE;
+  }
+  PyErr_Format(PyExc_ValueError, "the backend is one of 'auto', 'native' and 'greenlet', not %R",
+               name);
+  return nullptr;
+}
+
+PyObject* get_stack_size(PyObject*, PyObject*) {
+  return PyLong_FromSize_t(fiber::StackFiber::stack_size());
+}
+
+PyObject* set_stack_size(PyObject*, PyObject* bytes) {
+  if (!PyLong_Check(bytes)) {
+    PyErr_Format(PyExc_TypeError, "the size of a stack is an int, not %.100s",
+                 Py_TYPE(bytes)->tp_name);
+    return nullptr;
+  }
+  int overflow;
+  long long asked = PyLong_AsLongLongAndOverflow(bytes, &overflow);
+  if (overflow != 0) asked = std::numeric_limits<long long>::max();  // refused, as too large
+  if (!fiber::StackFiber::set_stack_size(asked)) return nullptr;
+  Py_RETURN_NONE;
+}
+
+PyObject* native_obstacle(PyObject*, PyObject*) {
+  const char* obstacle = interpreter::native_obstacle();
+  if (obstacle == nullptr) Py_RETURN_NONE;
+  return PyUnicode_FromString(obstacle);
+}
+
+PyObject* close_suspended_portals(PyObject*, PyObject*) {
+  portal::close_suspended_portals();
+  Py_RETURN_NONE;
+}
+
+PyObject* live_stacks(PyObject*, PyObject*) { return PyLong_FromSize_t(fiber::StackFiber::live()); }
+
+PyObject* idle_stacks(PyObject*, PyObject*) {
+  const fiber::Thread* thread = fiber::Thread::of_this_thread();
+  return thread == nullptr ? nullptr : PyLong_FromSize_t(thread->idle_stacks());
+}
+
+using FastMethod = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t);
+PyCFunction as_method(FastMethod method) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method));
+}
+
+PyDoc_STRVAR(await_doc,
+             "await_(awaitable, /)\n--\n\n"
+             "Await `awaitable` from a synchronous function, and return its result.\n\n"
+             "``await_(f())`` is equivalent to ``await f()``, except that it can be called where\n"
+             "``await`` cannot be written: wherever the innermost running task has a portal, by\n"
+             "`ensure_portal`, `bestow_portal`, `with_portal_run`, `with_portal_run_sync` or\n"
+             "`with_portal_run_tree`. Values, exceptions, cancellation and context variables pass\n"
+             "as they do through ``await``. It is a checkpoint where awaiting is one.\n\n"
+             "Raises `NoPortalError` where there is no portal, and what ``await`` would raise\n"
+             "otherwise. The awaitable is closed if it cannot be awaited.");
+
+}  // namespace
+
+PyMethodDef functions[] = {
+    {"await_", portal::await_function, METH_O, await_doc},
+    {"has_active_portal", has_active_portal, METH_NOARGS,
+     "Return whether await_() works here: the innermost running task is inside a portal."},
+    {"changed_frameworks", changed_frameworks, METH_NOARGS,
+     "Return the indices of the frameworks whose current task is not the one that it was when the "
+     "innermost portal's running step began."},
+    {"is_portal", is_portal, METH_O, "Return whether an object is a portal."},
+    {"open_portal", open_portal, METH_O, "Return a portal around an awaitable."},
+    {"call_in_portal", as_method(call_in_portal), METH_FASTCALL,
+     "call_in_portal(async_fn, args, kwargs={})\n\n"
+     "Return what async_fn(*args, **kwargs) returns, in a portal unless one is active."},
+    {"open_call_portal", as_method(open_call_portal), METH_FASTCALL,
+     "open_call_portal(sync_fn, args, kwargs={})\n\n"
+     "Return a portal in which sync_fn(*args, **kwargs) is called when it is awaited."},
+    {"open_task_portal", open_task_portal, METH_VARARGS,
+     "open_task_portal(coroutine, task, framework)\n\n"
+     "Return a portal to replace the coroutine of a task of the framework with that index."},
+    {"add_framework", add_framework, METH_O,
+     "Register a function that returns a framework's current task or None; return its index."},
+    {"set_explainers", set_explainers, METH_VARARGS,
+     "set_explainers(no_portal, wrong_thread)\n\n"
+     "Set the functions that word the messages of a NoPortalError, and of a portal that was\n"
+     "resumed in another thread."},
+    {"get_backend", get_backend, METH_NOARGS, "Return the choice of backend."},
+    {"set_backend", set_backend, METH_O,
+     "Choose the backend of portals that begin from now on: 'auto', 'native' or 'greenlet'."},
+    {"get_stack_size", get_stack_size, METH_NOARGS,
+     "Return the bytes of address space that each native stack takes."},
+    {"set_stack_size", set_stack_size, METH_O,
+     "Choose the bytes of address space that each native stack takes, before there is one."},
+    {"native_obstacle", native_obstacle, METH_NOARGS,
+     "Return why the native backend cannot be used in this interpreter, or None if it can."},
+    {"close_suspended_portals", close_suspended_portals, METH_NOARGS,
+     "Close every portal that is suspended in await_() in this thread."},
+    {"live_stacks", live_stacks, METH_NOARGS,
+     "Return the number of stacks in the process, those that are kept for reuse included."},
+    {"idle_stacks", idle_stacks, METH_NOARGS,
+     "Return the number of stacks that this thread keeps for reuse."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+}  // namespace switchback

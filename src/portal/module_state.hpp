@@ -1,0 +1,37 @@
+// The module state: what one import of the engine has, kept in the module object.
+#pragma once
+
+#include "greenlet/api.hpp"
+#include "interpreter/ref.hpp"
+#include "interpreter/stack_settings.hpp"
+#include "tasks/current_tasks.hpp"
+
+namespace switchback::portal {
+
+using interpreter::RaisedScope;
+using interpreter::Ref;
+
+// Which backend portals run on: `automatic` is greenlet's if the program has imported greenlet.
+enum class BackendSetting { automatic, native, greenlet };
+
+struct ModuleState {
+  PyTypeObject* portal_type = nullptr;     // owned
+  PyTypeObject* task_slot_type = nullptr;  // owned
+  PyObject* no_portal_error = nullptr;     // owned
+  // Called without arguments to word a NoPortalError; owned, or nullptr until it is set.
+  PyObject* explain_no_portal = nullptr;
+  // Likewise for a portal of another thread, with the thread's identifier and whether it has ended.
+  PyObject* explain_wrong_thread = nullptr;
+  interpreter::StackSettings stack_settings;
+  PyObject* name_throw = nullptr;  // owned, interned, as are all of these
+  PyObject* name_close = nullptr;
+  tasks::CurrentTasks current_tasks;
+  BackendSetting backend = BackendSetting::automatic;
+  greenlet::Api greenlet;
+};
+
+inline ModuleState& state_of_module(PyObject* module) {
+  return *static_cast<ModuleState*>(PyModule_GetState(module));
+}
+
+}  // namespace switchback::portal

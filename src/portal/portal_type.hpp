@@ -1,0 +1,11 @@
+// The Python type of portals: the coroutine protocol, and the attributes that tools look at.
+#pragma once
+
+#include "portal/portal.hpp"
+
+namespace switchback::portal {
+
+// Makes the type and adds it to the module; returns false with an exception set on failure.
+bool add_portal_type(PyObject* module, ModuleState& module_state);
+
+}  // namespace switchback::portal
