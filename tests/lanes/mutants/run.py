@@ -1,6 +1,6 @@
 """Proves the tests: changes the engine in many small ways, and expects a test to fail each time.
 
-Usage: run.py [--list] [--minors 3.11,3.12] [--keep] [NAME...]. With QUICK=1 in the environment,
+Usage: run.py [--list] [--named] [--minors 3.11,3.12] [NAME...]. With QUICK=1 in the environment,
 a subset and the tests that are named for each; MINOR chooses one Python.
 """
 
@@ -41,8 +41,9 @@ SCRATCH = build.ROOT / "build" / "mutants" / "variants"
 class Lane:
     """One run over some mutants: their builds, their tests, and what came of them."""
 
-    def __init__(self, minors: list[str], quick: bool) -> None:
+    def __init__(self, minors: list[str], quick: bool, named_only: bool) -> None:
         self._quick = quick
+        self._named_only = named_only
         self._names = trial.Names()
         self._builds: dict[str, build.Build] = {}
         self._minors = minors
@@ -156,7 +157,7 @@ class Lane:
             verdict = trial.run_core_tests(tests, mutant.core_tests, trial.TIME_FOR_NAMED)
             if verdict.failed:
                 return verdict.failed, False
-        if self._quick and not mutant.python_tests:
+        if self._named_only and not mutant.python_tests:
             return "", False
         engine = self._builds[minor].make(changed, place / "engine")
         site = trial.make_site(engine, place / "site")
@@ -165,7 +166,7 @@ class Lane:
             verdict = trial.run_pytest(minor, site, nodes, settings, trial.TIME_FOR_NAMED)
             if verdict.failed:
                 return verdict.failed, False
-        if self._quick:
+        if self._named_only:
             return "", False
         if is_of_core and "core" in self._builds:
             tests = tests or self._builds["core"].make(changed, place)
@@ -217,6 +218,7 @@ def main() -> int:
         "--list", action="store_true", help="print the mutants, and what each breaks"
     )
     parser.add_argument("--minors", default="3.12", help="the Pythons that are ready, by commas")
+    parser.add_argument("--named", action="store_true", help="run no other tests than those named")
     parser.add_argument("names", nargs="*", help="of mutants, or of rooms; all unless told")
     options = parser.parse_args()
     quick = bool(os.environ.get("QUICK")) and not options.names
@@ -233,7 +235,7 @@ def main() -> int:
         for mutant in chosen:
             print(f"{mutant.name}\n    {mutant.breaks}")
         return 0
-    lane = Lane(options.minors.split(","), quick)
+    lane = Lane(options.minors.split(","), quick, quick or options.named)
     if not lane.prepare(chosen):
         return 1
     lane.run(chosen)

@@ -53,16 +53,16 @@ add(
     "a_suspended_fiber_is_not_told_from_a_running_one",
     "a thread that ends unwinds a portal that is running",
     THREAD,
-    "if (!fiber->is_suspended_ || !fiber->belongs_to(this, thread_state)) continue;",
-    "if (!fiber->belongs_to(this, thread_state)) continue;",
+    "if (fiber->progress_ == Fiber::Progress::running || !fiber->belongs_to(this, thread_state))",
+    "if (!fiber->belongs_to(this, thread_state))",
     killed_by=("exit_from_inside_a_portal",),
 )
 add(
     "fibers_of_other_states_are_unwound_with_one_that_ends",
     "portals end that are going to be resumed",
     THREAD,
-    "if (!fiber->is_suspended_ || !fiber->belongs_to(this, thread_state)) continue;",
-    "if (!fiber->is_suspended_) continue;",
+    "if (fiber->progress_ == Fiber::Progress::running || !fiber->belongs_to(this, thread_state))",
+    "if (fiber->progress_ == Fiber::Progress::running)",
     killed_by=("test_a_state_that_ends_leaves_the_portals_of_others",),
 )
 add(

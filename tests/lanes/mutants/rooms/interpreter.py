@@ -223,15 +223,15 @@ add(
     "the_depth_of_a_stack_does_not_count_when_it_goes_on",
     "a deep portal that waits often recurses past the limit",
     RECURSION,
-    "int left = remaining(thread_state) - used_;",
-    "int left = remaining(thread_state);",
+    "int base = depth, left = found - used_;",
+    "int base = depth, left = found;",
     killed_by=("test_the_depth_of_a_step_counts_when_it_goes_on",),
 )
 add(
     "the_depth_of_the_resumer_is_not_restored",
     "the event loop has less room to recurse after each step of a deep portal",
     RECURSION,
-    "remaining(thread_state) = limit(thread_state) - resumer.depth;",
+    "remaining(thread_state) = now - resumer.depth;",
     "",
     killed_by=("test_the_depth_of_a_step_does_not_count_outside",),
 )
@@ -239,7 +239,7 @@ add(
     "a_limit_that_is_exceeded_on_entering_is_forgotten",
     "a deep portal that deep code resumes has less and less room, or ends the interpreter",
     RECURSION,
-    "      resumer.base += left;\n",
+    "      base += left;\n",
     "",
     killed_by=("test_a_step_that_exceeds_the_limit_leaves_nothing_counted",),
 )

@@ -1,7 +1,500 @@
-"""Mutants of src/portal."""
+"""Mutants of src/portal and src/module: steps, closes, await_(), and what they refuse."""
 
 from mutant import Room
 
 room = Room()
 MUTANTS = room.mutants
 add = room.add
+
+STEP = "portal/step.cpp"
+CLOSE = "portal/close.cpp"
+BACKEND = "portal/backend.cpp"
+BACKEND_HPP = "portal/backend.hpp"
+AWAIT = "portal/await.cpp"
+AWAITABLE = "portal/awaitable.cpp"
+PORTAL = "portal/portal.cpp"
+TYPE = "portal/portal_type.cpp"
+MODULE = "module/module.cpp"
+
+# What a step refuses.
+
+add(
+    "a_portal_that_is_suspended_elsewhere_is_resumed",
+    "a stack goes on in another thread, whose state its frames do not know",
+    STEP,
+    "if (!fiber->belongs_to(&thread, thread_state)) {",
+    "if (false) {",
+    killed_by=("test_an_engine_portal_resumed_in_another_thread_is_refused_and_stays_usable",),
+    quick=True,
+)
+add(
+    "a_portal_that_runs_takes_another_step",
+    "a coroutine runs twice at the same time",
+    STEP,
+    'if (self->phase == Portal::Phase::running) {\n    PyErr_SetString(PyExc_ValueError, "coroutine already executing");\n    return nullptr;\n  }',
+    "",
+    killed_by=("test_closing_and_throwing_into_a_running_portal_are_errors",),
+    quick=True,
+)
+add(
+    "a_portal_that_has_finished_takes_another_step",
+    "a function is called a second time, without its arguments",
+    STEP,
+    "if (self->phase == Portal::Phase::finished) {",
+    "if (false) {",
+    killed_by=("test_a_portal_refuses_what_a_coroutine_refuses",),
+)
+add(
+    "a_value_is_sent_to_a_function_that_has_not_begun",
+    "what is sent is lost, where a coroutine refuses it",
+    STEP,
+    "if (step.argument != Py_None) {",
+    "if (false) {",
+    killed_by=("test_a_portal_refuses_what_a_coroutine_refuses",),
+)
+add(
+    "a_function_is_called_although_an_exception_is_thrown_into_it",
+    "a task that was cancelled before its first step runs",
+    STEP,
+    "if (step.kind != Step::Kind::send) {",
+    "if (false) {",
+    killed_by=("test_throwing_into_a_portal_that_never_started_runs_nothing",),
+)
+add(
+    "a_greenlet_is_resumed_from_a_stack_of_ours",
+    "greenlet takes all that lies between two stacks for one",
+    STEP,
+    "if (!fiber->is_native() && is_out_of_place(Backend::greenlet, thread)) {",
+    "if (false) {",
+    killed_by=("greenlet_portal_on_a_native_stack",),
+)
+add(
+    "a_greenlet_portal_begins_its_step_on_a_stack_of_ours",
+    "greenlet takes all that lies between two stacks for one",
+    BACKEND,
+    "  if (is_out_of_place(self->backend, thread)) {\n    refuse_place();\n    return nullptr;\n  }\n  if (self->kept",
+    "  if (self->kept",
+    killed_by=("greenlet_portal_on_a_native_stack",),
+)
+add(
+    "a_portal_may_be_freed_in_its_own_step",
+    "a task that drops its coroutine as it ends crashes",
+    STEP,
+    "Ref keep = Ref::borrow(self->object());",
+    "",
+    killed_by=(
+        "portal_finished_while_its_step_begins",
+        "test_a_portal_that_is_dropped_by_its_own_step",
+    ),
+)
+add(
+    "the_argument_of_a_step_is_not_held_by_it",
+    "a coroutine gets a value that is gone",
+    STEP,
+    "Ref value = Ref::borrow(argument);",
+    "Ref value = Ref::steal(argument); struct Keep { Ref& r; ~Keep() { r.release(); } } keep{value};",
+    killed_by=("argument_of_a_suspended_step",),
+)
+add(
+    "the_exception_of_a_step_is_not_held_by_it",
+    "a coroutine handles an exception that is gone",
+    STEP,
+    "Ref exception = Ref::borrow(argument);",
+    "Ref exception = Ref::steal(argument);"
+    " struct Keep { Ref& r; ~Keep() { r.release(); } } keep{exception};",
+    killed_by=("argument_of_a_suspended_step",),
+)
+add(
+    "a_portal_that_could_not_begin_counts_as_running",
+    "a portal whose first step had no memory can never be started",
+    STEP,
+    "    self->phase = Portal::Phase::idle;\n    return nullptr;",
+    "    return nullptr;",
+    killed_by=("test_python_has_no_memory",),
+)
+add(
+    "a_coroutine_that_refuses_a_step_is_finished",
+    "a portal that was sent a value too early cannot begin any more",
+    STEP,
+    "(outcome == PYGEN_ERROR && interpreter::is_unfinished_coroutine(self->target));",
+    "false;",
+    killed_by=("refused_steps",),
+)
+add(
+    "portals_that_were_dropped_elsewhere_are_not_unwound_at_the_next_step",
+    "`finally` blocks of portals that another thread has dropped run as their thread ends only",
+    STEP,
+    "if (thread.has_adopted()) thread.unwind_adopted();",
+    "",
+    killed_by=("test_a_portal_dropped_in_another_thread_is_closed_in_its_own",),
+)
+add(
+    "a_step_that_ends_stays_listed",
+    "a thread that ends unwinds portals that have ended",
+    STEP,
+    "if (fiber->is_listed()) Thread::unlist(fiber);",
+    "",
+    killed_by=("test_a_thread_that_ends_with_suspended_portals", "test_adopted_portals_are_freed"),
+)
+add(
+    "a_step_that_is_suspended_is_not_listed",
+    "`finally` blocks of portals are not run as their thread ends",
+    STEP,
+    "if (!fiber->is_listed()) thread.list_unfinished(fiber, thread_state);",
+    "fiber->set_thread(&thread, thread_state);",
+    killed_by=("test_a_thread_that_ends_with_suspended_portals",),
+)
+add(
+    "a_portal_of_a_function_returns_what_stop_iteration_says",
+    "a StopIteration that a function raises is taken for its result",
+    STEP,
+    "  interpreter::replace_stop_iteration();\n",
+    "",
+    killed_by=("test_a_stop_iteration_out_of_a_portal_of_a_function_is_not_taken_for_its_result",),
+)
+
+# The stack for a step, where the program uses greenlet.
+
+add(
+    "a_stack_is_not_kept_for_the_next_step",
+    "a greenlet that a portal has started comes back to a stack that another portal uses",
+    BACKEND,
+    "if (with_greenlets && self->phase != Portal::Phase::finished) {",
+    "if (false) {",
+    killed_by=("greenlets_come_back_to_the_stack_that_their_portal_keeps",),
+    quick=True,
+)
+add(
+    "a_stack_that_was_kept_is_not_used",
+    "a greenlet that a portal has started comes back to a stack that another portal uses",
+    BACKEND,
+    "if (usable) return std::exchange(self->kept, nullptr);",
+    "(void)usable;",
+    killed_by=("greenlets_come_back_to_the_stack_that_their_portal_keeps",),
+)
+add(
+    "a_stack_on_which_greenlets_were_started_is_used_again",
+    "a greenlet that is collected writes to the stack of another portal",
+    BACKEND,
+    "return fiber.is_native() && module_state.backend == BackendSetting::automatic;",
+    "return (void)fiber, (void)module_state, false;",
+    killed_by=(
+        "greenlets_that_outlive_their_step",
+        "greenlets_come_back_to_the_stack_that_their_portal_keeps",
+    ),
+)
+add(
+    "a_greenlet_that_is_dead_is_used_for_the_next_step",
+    "a portal whose greenlet was killed never runs again",
+    BACKEND,
+    "(self->kept->is_native() || !static_cast<DelegatedFiber*>(self->kept)->is_dead());",
+    "true;",
+    killed_by=(
+        "test_a_portals_own_greenlet_is_killed_in_await",
+        "test_a_kept_greenlet_is_killed_between_two_steps",
+    ),
+)
+add(
+    "a_greenlet_that_another_thread_keeps_is_used",
+    "greenlet refuses to switch to a greenlet of another thread",
+    BACKEND,
+    "self->kept->belongs_to(&thread, thread_state) &&",
+    "thread_state != nullptr &&",
+    killed_by=("test_a_portal_that_keeps_a_greenlet_goes_on_in_another_thread",),
+)
+add(
+    "a_portal_that_keeps_a_stack_changes_its_backend",
+    "a greenlet that a portal has started comes back to a stack that nothing uses",
+    BACKEND,
+    "return self->backend == Backend::native && self->kept == nullptr &&",
+    "return self->backend == Backend::native &&",
+    killed_by=("greenlets_come_back_to_the_stack_that_their_portal_keeps",),
+)
+add(
+    "a_portal_in_one_on_a_stack_of_ours_runs_on_greenlet",
+    "greenlet takes all that lies between two stacks for one",
+    BACKEND,
+    "return thread.in_native() ? Backend::native : Backend::greenlet;",
+    "return (void)thread, Backend::greenlet;",
+    killed_by=("test_a_portal_inside_one_on_native_runs_on_native_too",),
+)
+add(
+    "a_program_that_has_imported_greenlet_runs_on_stacks_of_ours",
+    "await_() does not work in greenlets",
+    BACKEND,
+    "if (!module_state.current_tasks.greenlet_loaded()) return Backend::native;",
+    "return Backend::native;",
+    killed_by=("test_auto_is_greenlet_in_a_program_that_has_imported_it",),
+)
+add(
+    "what_a_portal_keeps_is_lost_with_it",
+    "each portal in a program that uses greenlet costs a greenlet for good",
+    BACKEND,
+    "    thread->give_idle(fiber);\n  } else if",
+    "    (void)thread;\n  } else if",
+    killed_by=("test_greenlets_that_portals_keep_are_used_again",),
+)
+
+# Closing and dropping.
+
+add(
+    "a_portal_that_is_dropped_is_not_closed",
+    "`finally` blocks are not run",
+    CLOSE,
+    "if (self->phase != Portal::Phase::idle || !self->started) return;",
+    "if (self->started) return;",
+    killed_by=("test_dropping_a_portal_closes_it",),
+    quick=True,
+)
+add(
+    "a_portal_that_runs_is_closed_as_it_is_dropped",
+    "a step is ended in its middle",
+    CLOSE,
+    "if (self->phase != Portal::Phase::idle || !self->started) return;",
+    "if (!self->started) return;",
+    killed_by=("test_a_running_portal_is_ended_by_nobody_but_itself",),
+)
+add(
+    "a_coroutine_that_others_hold_is_closed_with_its_portal",
+    "a coroutine that is going to be awaited is closed",
+    CLOSE,
+    "if (fiber == nullptr && Py_REFCNT(self->target) > 1) return;",
+    "",
+    killed_by=("test_a_coroutine_that_others_hold_outlives_its_portal",),
+)
+add(
+    "a_portal_that_another_thread_drops_is_closed_there",
+    "a stack goes on in another thread, whose state its frames do not know",
+    CLOSE,
+    "if (fiber != nullptr && !fiber->belongs_to(thread, interpreter::current_thread_state())) {",
+    "if (false) {",
+    killed_by=("test_a_portal_dropped_in_another_thread_is_closed_in_its_own",),
+)
+add(
+    "a_portal_that_another_thread_drops_is_lost",
+    "`finally` blocks of portals that another thread has dropped are not run",
+    CLOSE,
+    "if (!fiber->stranded()) fiber->thread()->adopt(object);",
+    "",
+    killed_by=("test_a_portal_dropped_in_another_thread_is_closed_in_its_own",),
+)
+add(
+    "a_greenlet_portal_that_is_dropped_on_a_stack_of_ours_is_closed_there",
+    "greenlet takes all that lies between two stacks for one",
+    CLOSE,
+    "if (thread != nullptr && is_out_of_place(self->backend, *thread)) {",
+    "if (false) {",
+    killed_by=("greenlet_portal_on_a_native_stack",),
+)
+add(
+    "a_portal_that_is_dropped_is_asked_to_end_once",
+    "a portal that awaits in `finally` is left with the rest of it undone",
+    CLOSE,
+    "constexpr int most_attempts = 8;",
+    "constexpr int most_attempts = 1;",
+    killed_by=("test_dropping_a_portal_that_ignores_generator_exit_is_reported",),
+)
+add(
+    "an_exception_that_is_set_is_lost_as_a_portal_is_dropped",
+    "an exception that drops a portal on its way disappears",
+    CLOSE,
+    "  RaisedScope raised;\n  Thread* const thread",
+    "  Thread* const thread",
+    killed_by=("test_an_exception_that_drops_a_portal_on_its_way_goes_on",),
+)
+add(
+    "a_portal_that_ignores_generator_exit_counts_as_closed",
+    "close() returns although the portal is suspended",
+    CLOSE,
+    'PyErr_SetString(PyExc_RuntimeError, "coroutine ignored GeneratorExit");\n      return nullptr;',
+    "Py_RETURN_NONE;",
+    killed_by=("test_a_portal_that_ignores_generator_exit_says_so_and_can_go_on",),
+)
+add(
+    "the_trap_of_a_portal_that_ignores_generator_exit_is_never_freed",
+    "close() leaves a future behind",
+    CLOSE,
+    "    case PYGEN_NEXT:\n      Py_DECREF(result);",
+    "    case PYGEN_NEXT:",
+    killed_by=("test_what_is_yielded_to_a_close_is_let_go_of",),
+)
+add(
+    "closing_a_portal_that_never_began_leaves_its_arguments",
+    "the arguments of a call live as long as its portal",
+    PORTAL,
+    "  Py_CLEAR(self->args);\n  Py_CLEAR(self->kwargs);\n",
+    "",
+    killed_by=("test_a_portal_that_was_closed_before_it_began_holds_nothing",),
+)
+
+# await_().
+
+add(
+    "await_does_not_look_for_the_innermost_task",
+    "a trap goes to the event loop of the portal while another one runs",
+    AWAIT,
+    "const bool refused = astray ? was_astray : !in_innermost_task(fiber);",
+    "const bool refused = astray && was_astray;",
+    (AWAIT, "if (!in_innermost_task(fiber)) [[unlikely]] {", "if (false) {"),
+    killed_by=("test_another_current_task_is_noticed",),
+    quick=True,
+)
+add(
+    "await_of_a_coroutine_does_not_look_for_the_innermost_task",
+    "a trap goes to the event loop of the portal while another one runs",
+    AWAIT,
+    "if (!in_innermost_task(fiber)) [[unlikely]] {",
+    "if (false) {",
+    killed_by=("test_another_current_task_is_noticed_by_a_coroutine",),
+)
+add(
+    "what_cannot_be_awaited_is_not_closed",
+    "a refused coroutine warns that it was never awaited",
+    AWAIT,
+    "if (!close_iterator(module_state, iterator)) PyErr_WriteUnraisable(iterator);",
+    "(void)module_state;",
+    killed_by=("test_in_a_task_without_a_portal",),
+)
+add(
+    "a_trap_that_is_refused_is_never_freed",
+    "each refused await_() leaves a future behind",
+    AWAIT,
+    "      Py_DECREF(trap);\n      return refuse",
+    "      (void)trap;\n      return refuse",
+    killed_by=("test_traps_and_answers_are_let_go_of",),
+)
+add(
+    "what_is_sent_to_a_coroutine_is_never_freed",
+    "each answer to a portal stays in memory",
+    AWAIT,
+    "    Py_DECREF(value);\n    if (outcome",
+    "    if (outcome",
+    killed_by=("test_traps_and_answers_are_let_go_of",),
+)
+add(
+    "an_exception_that_is_thrown_into_a_coroutine_is_never_freed",
+    "each cancellation of a portal stays in memory",
+    AWAIT,
+    "      // An exception is thrown in; from here on by what serves every case.\n"
+    "      Ref thrown = Ref::steal(exception);",
+    "      Ref thrown = Ref::borrow(exception);",
+    killed_by=("test_traps_and_answers_are_let_go_of",),
+)
+add(
+    "an_exception_that_is_thrown_into_an_awaitable_is_never_freed",
+    "each cancellation of a portal stays in memory",
+    AWAIT,
+    "    } else {\n      Ref thrown = Ref::steal(exception);",
+    "    } else {\n      Ref thrown = Ref::borrow(exception);",
+    killed_by=("test_traps_and_answers_are_let_go_of",),
+)
+add(
+    "an_exception_that_is_thrown_does_not_get_the_handled_one_as_context",
+    "a traceback lacks what was being handled",
+    AWAIT,
+    "      if (outcome == PYGEN_ERROR) interpreter::chain_handled_exception();\n      return drive",
+    "      return drive",
+    killed_by=("test_an_exception_thrown_at_the_trap_gets_the_handled_one_as_context",),
+)
+add(
+    "a_coroutine_that_is_awaited_already_is_taken",
+    "a coroutine gets the answer of another future",
+    AWAITABLE,
+    "if (awaited.get() == Py_None) return true;",
+    "return true;",
+    killed_by=("test_an_awaitable_that_is_awaited_already_is_refused",),
+)
+add(
+    "an_exception_is_thrown_into_a_coroutine_that_runs",
+    "up to 3.12 the interpreter crashes",
+    AWAITABLE,
+    "if (!interpreter::is_executing(iterator)) return false;",
+    "return false;",
+    killed_by=("test_closing_and_throwing_into_a_running_portal_are_errors", "refused_steps"),
+    minors=("3.11", "3.12"),
+)
+add(
+    "what_is_no_iterator_is_driven",
+    "await_() crashes where __await__() returns something else",
+    AWAITABLE,
+    "if (!PyIter_Check(iterator.get())) {",
+    "if (false) {",
+    killed_by=("test_an_await_that_returns_no_iterator_is_refused",),
+)
+add(
+    "generator_exit_is_thrown_where_close_is_called_for",
+    "an iterator without throw() is not closed",
+    AWAITABLE,
+    "if (!PyErr_GivenExceptionMatches(exception, PyExc_GeneratorExit)) {",
+    "if (true) {",
+    killed_by=("test_closing_a_portal_closes_the_iterator_that_it_waits_for",),
+)
+add(
+    "tuples_are_not_wrapped_in_stop_iteration",
+    "a portal that returns a tuple returns its first item",
+    AWAITABLE,
+    "} else if (!PyTuple_Check(value) && !PyExceptionInstance_Check(value)) {",
+    "} else if (!PyExceptionInstance_Check(value)) {",
+    killed_by=("test_send_reports_the_value_as_that_of_a_coroutine",),
+)
+
+# The type, and the module.
+
+add(
+    "a_portal_does_not_say_that_it_has_no_frame",
+    "a debugger in another process reads a frame where there is none",
+    PORTAL,
+    "  self->frame_state = interpreter::frame_cleared;\n",
+    "",
+    killed_by=("test_tasks_with_portals_are_listed_from_another_process",),
+    minors=("3.14", "3.15"),
+    quick=True,
+)
+add(
+    "a_suspended_portal_shows_its_coroutine_to_the_collector",
+    "a coroutine that runs is finalized before its portal",
+    TYPE,
+    "if (self->fiber == nullptr) Py_VISIT(self->target);",
+    "Py_VISIT(self->target);",
+    killed_by=("test_a_dropped_task_is_collected_with_its_portal",),
+)
+add(
+    "a_portal_does_not_show_its_coroutine_to_the_collector",
+    "a portal that its own coroutine refers to is never freed",
+    TYPE,
+    "if (self->fiber == nullptr) Py_VISIT(self->target);",
+    "",
+    killed_by=("test_a_portal_in_a_reference_cycle_is_collected",),
+)
+add(
+    "the_collector_clears_a_portal_that_is_suspended",
+    "the coroutine of a suspended portal is freed",
+    TYPE,
+    "if (self->fiber != nullptr || self->phase == Portal::Phase::running) return 0;",
+    "",
+    killed_by=("test_the_collector_leaves_a_suspended_portal_as_it_is",),
+)
+add(
+    "a_portal_that_refuses_to_end_is_freed_with_its_stack_in_use",
+    "a thread that ends resumes a portal that is gone",
+    TYPE,
+    "    fiber::Thread::abandon(self->fiber);",
+    "    {}",
+    killed_by=("test_a_thread_outlives_portals_that_were_abandoned_in_it",),
+)
+add(
+    "portals_are_left_suspended_at_exit",
+    "`finally` blocks are not run as the program ends",
+    "module/module.cpp",
+    "close_portals_at_exit(module)",
+    "true",
+    killed_by=("exit_runs_finally_of_suspended_portals",),
+)
+add(
+    "the_engine_is_imported_in_a_sub_interpreter",
+    "thread states of two interpreters are taken for one",
+    MODULE,
+    "if (PyInterpreterState_Get() != PyInterpreterState_Main()) {",
+    "if (false) {",
+    killed_by=("sub_interpreters",),
+)
