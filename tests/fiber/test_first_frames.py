@@ -5,6 +5,7 @@ from support.children import TESTS, check_child, compile_library, preload, run_p
 
 pytestmark = [
     pytest.mark.in_child_process,
+    pytest.mark.minor(since="3.12", reason="up to 3.11 the interpreter crashes without memory"),
     pytest.mark.needs_native(reason="is about stacks of our own"),
     pytest.mark.not_under("asan", "tsan", reason="a sanitizer maps memory of its own"),
 ]

@@ -1,4 +1,4 @@
-"""await_() suspends its portal only while the portal's task is the innermost: any change is noticed.
+"""await_() suspends its portal only while the task of that is the innermost: changes are noticed.
 
 Event loops make such changes as they run. Here they are made by hand, one at a time.
 """
@@ -86,6 +86,22 @@ def test_another_current_task_is_noticed():
         task = asyncio.get_running_loop().create_task(other())
         with current_task(task):
             check_refused()
+        checkpoint()
+
+    in_a_portal_of_a_task(sync)
+
+
+def test_another_current_task_is_noticed_by_a_coroutine():
+    async def other():
+        pass
+
+    async def native():
+        await trap()
+
+    def sync():
+        task = asyncio.get_running_loop().create_task(other())
+        with current_task(task), pytest.raises(switchback.NoPortalError):
+            await_(native())
         checkpoint()
 
     in_a_portal_of_a_task(sync)

@@ -1,6 +1,6 @@
 """Proves the tests: changes the engine in many small ways, and expects a test to fail each time.
 
-Usage: run.py [--list] [--named] [--minors 3.11,3.12] [NAME...]. With QUICK=1 in the environment,
+Usage: run.py [--list] [--named] [--specific] [--minors 3.11,3.12] [NAME...]. With QUICK=1 in the environment,
 a subset and the tests that are named for each; MINOR chooses one Python.
 """
 
@@ -219,13 +219,16 @@ def main() -> int:
     )
     parser.add_argument("--minors", default="3.12", help="the Pythons that are ready, by commas")
     parser.add_argument("--named", action="store_true", help="run no other tests than those named")
+    parser.add_argument("--specific", action="store_true", help="only those for no other Python")
     parser.add_argument("names", nargs="*", help="of mutants, or of rooms; all unless told")
     options = parser.parse_args()
+    minors = options.minors.split(",")
     quick = bool(os.environ.get("QUICK")) and not options.names
     chosen = []
     for room, content in ROOMS.items():
         for mutant in content.MUTANTS:
             asked = not options.names or room in options.names or mutant.name in options.names
+            asked &= not options.specific or set(mutant.minors) <= set(minors)
             if asked and (mutant.quick or not quick):
                 chosen.append(mutant)
     if missing := set(options.names) - {mutant.name for mutant in chosen} - ROOMS.keys():
@@ -235,7 +238,7 @@ def main() -> int:
         for mutant in chosen:
             print(f"{mutant.name}\n    {mutant.breaks}")
         return 0
-    lane = Lane(options.minors.split(","), quick, quick or options.named)
+    lane = Lane(minors, quick, quick or options.named)
     if not lane.prepare(chosen):
         return 1
     lane.run(chosen)

@@ -9,17 +9,12 @@ add = room.add
 CURRENT_HPP = "tasks/current_tasks.hpp"
 CURRENT = "tasks/current_tasks.cpp"
 ASYNCIO = "tasks/asyncio_tasks.cpp"
-ASYNCIO_HPP = "tasks/asyncio_tasks.hpp"
 TRIO = "tasks/trio_tasks.cpp"
-TRIO_HPP = "tasks/trio_tasks.hpp"
 GREENLET = "tasks/greenlet_tasks.cpp"
 REGISTERED = "tasks/registered_tasks.cpp"
 MODULES = "tasks/loaded_modules.cpp"
-MODULES_HPP = "tasks/loaded_modules.hpp"
 QUERY = "tasks/query.cpp"
 SLOT = "tasks/task_slot.cpp"
-LOOP = "interpreter/running_loop.hpp"
-DICT = "interpreter/dict_version.hpp"
 
 WITH_DICT_VERSIONS = ("3.11", "3.12", "3.13")
 
@@ -137,14 +132,6 @@ add(
     killed_by=("test_a_framework_registered_in_a_step_is_not_compared_in_it",),
 )
 add(
-    "the_task_that_a_portal_stands_in_is_noted_anew",
-    "a portal of one task that another one drives suspends that",
-    CURRENT_HPP,
-    "if (except != NotedTasks::asyncio) {",
-    "if (except != 100) {",
-    killed_by=("test_a_portal_of_a_task_that_is_driven_by_hand_is_refused",),
-)
-add(
     "any_greenlet_will_do",
     "await_() suspends a step from a greenlet that greenlet has put in its place",
     CURRENT,
@@ -187,24 +174,6 @@ add(
     "if (noted_.version != 0) {",
     killed_by=("test_another_running_loop_is_noticed",),
     minors=("3.11", "3.12"),
-)
-add(
-    "the_place_of_the_running_loop_is_taken_after_one_answer",
-    "another field that holds the loop by chance is taken for its place",
-    LOOP,
-    "static constexpr int wanted = 2;",
-    "static constexpr int wanted = 1;",
-    killed_by=("test_the_place_of_the_running_loop_is_confirmed",),
-    minors=("3.13", "3.14", "3.15"),
-)
-add(
-    "the_place_of_the_running_loop_is_never_known",
-    "each question takes a call of asyncio",
-    LOOP,
-    "bool known() const { return confirmed_ >= wanted; }",
-    "bool known() const { return false; }",
-    killed_by=("test_the_running_loop_is_read_where_it_was_found",),
-    minors=("3.13", "3.14", "3.15"),
 )
 add(
     "what_trio_runs_in_another_thread_is_taken_for_this_ones",
