@@ -112,6 +112,20 @@ def test_a_thread_outlives_portals_that_were_abandoned_in_it():
     check_code(code, "native")
 
 
+def test_portals_that_others_suspend_as_their_thread_ends_are_unwound_as_well():
+    def note_the_end(level):
+        try:
+            wait()
+        finally:
+            log.append(level)
+            if level < 5:
+                portals.append(suspended(note_the_end, level + 1))
+
+    log, portals = [], []
+    in_thread(lambda: portals.append(suspended(note_the_end, 1)))
+    assert log == [1, 2, 3, 4, 5]
+
+
 def test_the_exception_that_a_step_begins_with_survives_what_is_unwound_before_it():
     def run():
         holder.append(suspended(wait))

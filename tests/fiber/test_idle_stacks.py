@@ -25,6 +25,30 @@ def in_c(levels, function):
     return max([levels], key=lambda _: in_c(levels - 1, function) if levels else function())
 
 
+def use_and_finish(function):
+    """How much memory 200 portals use while they are suspended, and when they have ended."""
+    before = resident_bytes()
+    portals = [suspended(function) for _ in range(200)]
+    used = resident_bytes() - before
+    for portal in portals:
+        finish(portal)
+    portals.clear()
+    return used, resident_bytes() - before
+
+
+def test_a_stack_that_was_deep_in_c_alone_gives_its_memory_back():
+    def deep():
+        repr(value)
+        await_(trap())
+
+    value = []
+    for _ in range(700):
+        value = [value]
+    used, left = in_thread(use_and_finish, deep)
+    assert used > 200 * 100_000
+    assert left < used * 0.8, (used, left)
+
+
 def test_a_stack_that_was_suspended_deep_gives_its_memory_back(tmp_path):
     headers = sysconfig.get_paths()["include"]
     source = TESTS / "support" / "room_on_the_stack.c"
@@ -36,16 +60,6 @@ def test_a_stack_that_was_suspended_deep_gives_its_memory_back(tmp_path):
     def deep():
         code.call_below(lambda: in_c(20, lambda: await_(trap())) and None, 256 * 1024)
 
-    def run():
-        before = resident_bytes()
-        portals = [suspended(deep) for _ in range(200)]
-        used.append(resident_bytes() - before)
-        for portal in portals:
-            finish(portal)
-        portals.clear()
-        left.append(resident_bytes() - before)
-
-    used, left = [], []
-    in_thread(run)
-    assert used[0] > 200 * 30_000
-    assert left[0] < used[0] * 0.6, (used, left)
+    used, left = in_thread(use_and_finish, deep)
+    assert used > 200 * 30_000
+    assert left < used * 0.6, (used, left)

@@ -100,6 +100,51 @@ def test_a_message_that_no_step_takes_is_let_go_of():
     assert references[0]() is None
 
 
+def test_a_message_is_taken_once():
+    own = []
+
+    def waits():
+        own.append(greenlet.getcurrent())
+        wait()
+        with pytest.raises(RuntimeError, match="has switched to"):
+            wait()
+
+    portal = suspended(waits)
+    token = Token()
+    before = sys.getrefcount(token)
+    portal.send(token)
+    # By the program, in place of the portal: there is no message for the second wait.
+    own[0].switch()
+    with pytest.raises(StopIteration):
+        portal.send(None)
+    del portal
+    gc.collect()
+    assert sys.getrefcount(token) == before
+
+
+def test_an_awaitable_that_waits_again_after_a_foreign_switch_is_refused():
+    class Again:
+        def __await__(self):
+            for _ in range(3):
+                try:
+                    yield "trap"
+                except RuntimeError as error:
+                    errors.append(str(error))
+
+    own, errors = [], []
+
+    def waits():
+        own.append(greenlet.getcurrent())
+        with pytest.raises(RuntimeError):
+            await_(Again())
+
+    portal = suspended(waits)
+    own[0].switch()
+    assert errors and all("has switched to" in error for error in errors)
+    with pytest.raises(StopIteration):
+        portal.send(None)
+
+
 def test_greenlets_keep_no_context_but_their_last():
     contexts = [contextvars.copy_context() for _ in range(3)]
 

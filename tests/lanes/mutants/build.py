@@ -98,8 +98,19 @@ class Build:
         """Whether anything that was built depends on that file of src/."""
         return any(name in needed for needed in self._needs.values())
 
-    def make(self, changed: dict[str, str], variant: Path) -> Path:
-        """Build with the texts in `changed`; return the file that the target is, in `variant`."""
+    def make(
+        self, changed: dict[str, str], variant: Path, tests: set[str] | None = None
+    ) -> Path:
+        """Build with the texts in `changed`; return the file that the target is, in `variant`.
+
+        Of the files of C++ tests, those in `tests` only, if told.
+        """
+        left_out = {
+            word
+            for command in self._commands
+            for word in command
+            if tests is not None and word.endswith("_test.cpp.o") and Path(word).stem not in tests
+        }
         shutil.rmtree(variant, ignore_errors=True)
         overlay = variant / "src"
         for name, text in changed.items():
@@ -111,6 +122,8 @@ class Build:
             if "-E" in command or command[0].endswith("ranlib"):
                 continue  # what CMake does before and after an archive is made
             output = command[command.index("-o") + 1] if "-o" in command else command[2]
+            if output in left_out:
+                continue
             compiled = "-c" in command
             if compiled and not (self._needs.get(output, set()) & changed.keys()):
                 continue
@@ -119,7 +132,7 @@ class Build:
             target = variant / "out" / output
             target.parent.mkdir(parents=True, exist_ok=True)
             moved[output] = str(target)
-            words = [moved.get(word, word) for word in command]
+            words = [moved.get(word, word) for word in command if word not in left_out]
             if compiled and self._is_precompiled(command):
                 words[1:1] = ["-include", str(self._header)]
             if compiled:

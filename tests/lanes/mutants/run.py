@@ -151,9 +151,9 @@ class Lane:
     ) -> tuple[str, bool]:
         """Return the test that fails, or nothing; and whether it was none of those named."""
         is_of_core = any(name.startswith("core/") for name in changed)
-        tests = None
         if mutant.core_tests:
-            tests = self._builds["core"].make(changed, place)
+            files = self._names.core_files(mutant.core_tests)
+            tests = self._builds["core"].make(changed, place, files)
             verdict = trial.run_core_tests(tests, mutant.core_tests, trial.TIME_FOR_NAMED)
             if verdict.failed:
                 return verdict.failed, False
@@ -169,7 +169,7 @@ class Lane:
         if self._named_only:
             return "", False
         if is_of_core and "core" in self._builds:
-            tests = tests or self._builds["core"].make(changed, place)
+            tests = self._builds["core"].make(changed, place)
             verdict = trial.run_core_tests(tests, [], trial.TIME_FOR_ALL)
             if verdict.failed:
                 return verdict.failed, True

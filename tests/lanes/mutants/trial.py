@@ -45,6 +45,15 @@ class Names:
             for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE):
                 self._functions[name] = f"{where}::{name}"
 
+        self._core_files: dict[str, str] = {}
+        for path in sorted((TESTS / "core").glob("*_test.cpp")):
+            for suite, name in re.findall(r"^TEST\((\w+), (\w+)\)", path.read_text(), re.MULTILINE):
+                self._core_files[f"{suite}.{name}"] = path.name
+
+    def core_files(self, names: Iterable[str]) -> set[str]:
+        """Return the files in which C++ tests are."""
+        return {self._core_files[name] for name in names if name in self._core_files}
+
     def node(self, name: str) -> str:
         """Return what pytest calls a test function, or a script in tests/isolated."""
         if name in self._functions:
@@ -54,11 +63,13 @@ class Names:
         raise LookupError(f"there is no test {name}")
 
     def missing(self, mutant: Mutant) -> list[str]:
-        """Return the tests that a mutant names and that are not there; C++ tests aside."""
+        """Return the tests that a mutant names and that are not there."""
         return [
             name
-            for name in mutant.python_tests
-            if name not in self._functions and not (TESTS / "isolated" / f"{name}.py").exists()
+            for name in mutant.killed_by
+            if name not in self._functions
+            and name not in self._core_files
+            and not (TESTS / "isolated" / f"{name}.py").exists()
         ]
 
 

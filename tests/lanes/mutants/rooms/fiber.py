@@ -50,14 +50,6 @@ add(
     killed_by=("test_a_state_that_moves_to_another_thread_leaves_its_portals",),
 )
 add(
-    "a_suspended_fiber_is_not_told_from_a_running_one",
-    "a thread that ends unwinds a portal that is running",
-    THREAD,
-    "if (fiber->progress_ == Fiber::Progress::running || !fiber->belongs_to(this, thread_state))",
-    "if (!fiber->belongs_to(this, thread_state))",
-    killed_by=("exit_from_inside_a_portal",),
-)
-add(
     "fibers_of_other_states_are_unwound_with_one_that_ends",
     "portals end that are going to be resumed",
     THREAD,
@@ -79,7 +71,7 @@ add(
     FIBER,
     "return std::exchange(message_value_, nullptr);",
     "return message_value_;",
-    killed_by=("test_a_greenlet_that_is_suspended_in_await_is_switched_to",),
+    killed_by=("test_a_message_is_taken_once",),
 )
 
 # The life of a thread.
@@ -196,15 +188,7 @@ add(
     THREAD,
     "constexpr int most_rounds = 16;",
     "constexpr int most_rounds = 1;",
-    killed_by=("test_a_thread_that_ends_while_portals_await_as_they_close",),
-)
-add(
-    "an_exception_that_is_set_is_lost_as_adopted_portals_are_unwound",
-    "the exception of a step disappears",
-    THREAD,
-    "  RaisedScope raised;\n  adopted_.unwind_all();",
-    "  adopted_.unwind_all();",
-    killed_by=("test_a_thread_that_ends_closes_those_that_were_dropped_elsewhere",),
+    killed_by=("test_portals_that_others_suspend_as_their_thread_ends_are_unwound_as_well",),
 )
 add(
     "portals_that_were_dropped_elsewhere_are_never_freed",
@@ -282,7 +266,7 @@ add(
     STACK,
     "written |= *(below - i * apart) | above[i * apart];",
     "written |= above[i * apart];",
-    killed_by=("stacks_that_went_deep_give_their_memory_back",),
+    killed_by=("test_a_stack_that_was_deep_in_c_alone_gives_its_memory_back",),
 )
 add(
     "words_above_what_is_kept_are_not_looked_at",
@@ -315,14 +299,6 @@ add(
     "if (ended() && interpreter_.has_leftovers()) {",
     "if (false) {",
     killed_by=("test_what_a_step_leaves_handled_is_gone_with_it",),
-)
-add(
-    "the_exception_of_a_step_is_lost_where_that_has_left_something",
-    "a step that fails raises nothing, or SystemError",
-    STACK,
-    "    RaisedScope raised;\n    interpreter_.finish();",
-    "    interpreter_.finish();",
-    killed_by=("test_the_exception_of_a_step_that_leaves_something_is_raised",),
 )
 
 # Sizes.

@@ -61,10 +61,7 @@ add(
     FIBER,
     "  if (resumer_ == nullptr) {\n    // Somebody else has resumed this step, and it awaits again.",
     "  if (false) {\n    // Somebody else has resumed this step, and it awaits again.",
-    killed_by=(
-        "test_a_greenlet_that_is_suspended_in_await_is_switched_to",
-        "test_a_killed_coroutine_that_awaits_again",
-    ),
+    killed_by=("test_an_awaitable_that_waits_again_after_a_foreign_switch_is_refused",),
 )
 add(
     "a_resumer_stays_noted_after_its_step",
@@ -84,11 +81,19 @@ add(
 )
 add(
     "a_message_that_nobody_takes_is_never_freed",
-    "an answer stays in memory where somebody else has resumed the step",
+    "an answer stays in memory where the step has ended elsewhere",
+    FIBER,
+    "    resumed_ = Ref();\n    drop_message();\n",
+    "    resumed_ = Ref();\n",
+    killed_by=("test_a_message_that_no_step_takes_is_let_go_of",),
+)
+add(
+    "what_a_step_has_waited_for_stays_noted_where_somebody_else_resumes_it",
+    "cr_await of a portal is an object that is gone",
     FIBER,
     "    drop_message();\n    if (switched) refuse_switch",
     "    if (switched) refuse_switch",
-    killed_by=("test_a_message_that_no_step_takes_is_let_go_of",),
+    killed_by=("cr_await_after_a_foreign_switch",),
 )
 add(
     "the_exception_of_a_step_is_lost",
@@ -96,7 +101,8 @@ add(
     FIBER,
     "if (raised_ != nullptr) interpreter::set_raised(std::exchange(raised_, nullptr));",
     "",
-    killed_by=("test_exceptions_of_await_inside_a_nested_greenlet",),
+    killed_by=("test_the_exception_is_the_same_object",),
+    backend="greenlet",
 )
 add(
     "a_trampoline_runs_a_job_that_it_was_not_given",
@@ -181,14 +187,6 @@ add(
     "    Py_XDECREF(previous);\n",
     "    (void)previous;\n",
     killed_by=("test_greenlets_keep_no_context_but_their_last",),
-)
-add(
-    "the_context_version_is_not_raised_where_a_step_follows_its_resumer",
-    "a variable read in a portal has the value that was read before elsewhere",
-    CONTEXT,
-    "    thread_state->context_ver++;\n",
-    "",
-    killed_by=("test_a_variable_is_read_anew_in_a_step_on_greenlet",),
 )
 add(
     "a_private_context_is_not_noted",
