@@ -43,11 +43,13 @@ def in_greenlet(name, log):
 
 
 async def work(name, log):
-    await trap()
+    await_(trap())
     import greenlet
 
     child = in_greenlet(name, log)
     for _ in range(3):
+        # On a stack of ours, which is the same each time.
+        assert greenlet.getcurrent().parent is None
         child.parent = greenlet.getcurrent()
         child.switch()
         # Between two steps nothing of the portal's is on its stack, but for the greenlet's place.
@@ -59,7 +61,7 @@ async def work(name, log):
 
 async def busy(log):
     """Has its own frames on whatever stack it gets."""
-    await trap()
+    await_(trap())
     for _ in range(4):
         deep(8, lambda: await_(trap()))
     log.append("busy")
@@ -73,6 +75,7 @@ for portal in portals:
     portal.send(None)
 import greenlet  # noqa: E402
 
+stacks = []
 for _ in range(4):
     for portal in portals:
         try:
@@ -80,6 +83,8 @@ for _ in range(4):
         except StopIteration:
             pass
     gc.collect()
+    stacks.append(_engine.live_stacks())
+assert stacks == stacks[:1] * 4, stacks
 for portal in portals[2:]:
     finish(portal)
 assert log.count("busy") == 2, log

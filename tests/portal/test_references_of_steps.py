@@ -10,6 +10,7 @@ import weakref
 
 import pytest
 from support.by_hand import finish, suspended, trap
+from support.children import check_child, run_python
 
 import switchback
 from switchback import _engine, await_, ensure_portal
@@ -117,22 +118,58 @@ def test_a_portal_that_was_closed_before_it_began_holds_nothing():
     portal.close()
 
 
-def test_a_portal_that_is_dropped_by_its_own_step():
-    def sync():
-        await_(trap())
-        holder.clear()
-        gc.collect()
-        await_(trap())
-        log.append("went on")
+def test_a_portal_that_its_task_lets_go_of_lives_until_its_step_ends():
+    """asyncio's C Task borrows the coroutine that it steps."""
+    code = """
+import asyncio
+from switchback import await_, ensure_portal
+from switchback._frameworks import _asyncio_tasks
 
-    log, holder = [], [suspended(sync)]
-    send = holder[0].send
-    reference = weakref.ref(holder[0])
-    del send
-    # The step alone holds the portal meanwhile, which is suspended, and dropped, at its end.
-    holder[0].send(None)
-    assert reference() is None
-    assert log == []
+class Refused(Exception):
+    pass
+
+async def other():
+    pass
+
+async def main():
+    await ensure_portal()
+    await_(asyncio.sleep(0))
+    task = asyncio.current_task()
+    _asyncio_tasks.task_slot().replace(task, task.get_coro(), unused)
+    raise Refused
+
+if _asyncio_tasks._c_task is not None:
+    unused = other()
+    unused.close()
+    try:
+        asyncio.run(main())
+    except Refused:
+        pass
+    else:
+        raise AssertionError
+"""
+    # What is freed reads as other than what it was.
+    check_child(run_python("-c", code, PYTHONMALLOC="debug"))
+
+
+def test_a_portal_that_awaits_as_it_is_dropped_comes_to_its_end(monkeypatch):
+    def sync():
+        try:
+            await_(trap())
+        finally:
+            for number in range(4):
+                try:
+                    await_(trap())
+                except GeneratorExit:
+                    log.append(number)
+            log.append("ended")
+
+    log, reported = [], []
+    monkeypatch.setattr(sys, "unraisablehook", lambda report: reported.append(report.exc_value))
+    portal = suspended(sync)
+    del portal
+    assert log == [0, 1, 2, 3, "ended"]
+    assert len(reported) == 4
 
 
 def test_a_coroutine_that_others_hold_outlives_its_portal():

@@ -120,24 +120,22 @@ def test_a_portal_that_begins_in_a_callback_suspends_in_it_alone():
     async def main():
         done = asyncio.get_running_loop().create_future()
 
+        def sync():
+            await_(trap())
+            for loop in (None, other):
+                with running_loop(loop):
+                    check_refused()
+            await_(trap())
+
         def callback():
-            portal = _engine.open_call_portal(lambda: await_(trap()), ())
-            with current_task_of_callback(task):
-                assert portal.send(None) == "trap"
-            finish(portal)
+            assert asyncio.current_task() is None
+            finish(suspended(sync))
             done.set_result(None)
 
-        task = asyncio.current_task()
+        other = asyncio.new_event_loop()
         asyncio.get_running_loop().call_soon(callback)
         await done
-
-    @contextlib.contextmanager
-    def current_task_of_callback(task):
-        asyncio.tasks._enter_task(asyncio.get_running_loop(), task)
-        try:
-            yield
-        finally:
-            asyncio.tasks._leave_task(asyncio.get_running_loop(), task)
+        other.close()
 
     asyncio.run(main())
 
@@ -175,28 +173,27 @@ def test_another_current_task_of_trio_is_noticed(trio_context):
 
 
 def test_tasks_of_trio_are_those_of_the_thread(trio_context):
-    def run():
-        with task_of_trio(trio_context, object()):
-            portal = suspended(lambda: (await_(trap()), await_(trap())))
-            portal.send(None)
-            in_thread(run_once)
-            finish(portal)
-
-    def run_once():
-        with task_of_trio(trio_context, object()):
-            finish(suspended(lambda: await_(trap())))
-
     def sync():
+        await_(trap())
         with task_of_trio(trio_context, object()):
             check_refused()
 
-    run()
-    in_thread(run)
-    # What was read in another thread last is not taken for this one's.
-    portal = _engine.open_call_portal(sync, ())
-    in_thread(run_once)
-    with pytest.raises(StopIteration):
+    def check():
+        with task_of_trio(trio_context, object()):
+            portal = suspended(sync)
+            in_thread(finish, suspended_elsewhere.pop())
+            finish(portal)
+
+    async def native():
+        await trap()
+
+    suspended_elsewhere = [_engine.open_portal(native()) for _ in range(4)]
+    for portal in suspended_elsewhere:
         portal.send(None)
+    # What was read in one thread last is not taken for another one's.
+    check()
+    in_thread(check)
+    check()
 
 
 def test_a_framework_registered_in_a_step_is_not_compared_in_it():
@@ -244,33 +241,87 @@ def test_functions_of_asyncio_that_are_replaced_are_asked():
     import switchback
     from switchback import await_
 
-    def sync():
-        await_(trap())
-        for changed in ("another task", None):
-            asyncio.tasks._current_tasks["a loop"] = changed
-            try:
-                await_(trap())
-            except switchback.NoPortalError:
-                pass
-            else:
-                raise AssertionError("not noticed")
-        asyncio.tasks._current_tasks["a loop"] = "a task"
-        loops.append("another loop")
+    def check_refused():
         try:
             await_(trap())
         except switchback.NoPortalError:
-            pass
-        else:
-            raise AssertionError("not noticed")
+            return
+        raise AssertionError("not noticed")
+
+    def sync():
+        await_(trap())
+        loops.append("another loop")
+        check_refused()
         loops.pop()
+        await_(trap())
+        for changed in ("another task", None):
+            asyncio.tasks._current_tasks["a loop"] = changed
+            check_refused()
+        asyncio.tasks._current_tasks["a loop"] = "a task"
         await_(trap())
 
     portal = suspended(sync)
+    portal.send(None)
     portal.send(None)
     finish(portal)
     assert calls
     """
     check_code(code)
+
+
+def test_functions_of_asyncio_that_take_arguments_are_not_called_without():
+    check_code(
+        """
+        import asyncio
+        import asyncio.events
+
+        # Written in C, and of another kind than what they replace.
+        asyncio.events._get_running_loop = [1].index
+
+        from support.by_hand import finish, suspended, trap
+        from switchback import await_
+
+        portal = suspended(lambda: (await_(trap()), await_(trap())))
+        portal.send(None)
+        finish(portal)
+        """
+    )
+
+
+@pytest.mark.minor(since="3.14", reason="up to 3.13 each change of sys.modules is noticed")
+def test_a_framework_is_found_that_was_looked_for_amid_its_import(tmp_path):
+    """Where the last change of sys.modules has been noticed before the module is complete."""
+    package = tmp_path / "trio" / "_core"
+    package.mkdir(parents=True)
+    (tmp_path / "trio" / "__init__.py").touch()
+    (package / "__init__.py").touch()
+    (package / "_run.py").write_text(
+        "import threading, __main__\n__main__.other.send(None)\n"
+        "GLOBAL_RUN_CONTEXT = threading.local()\n"
+    )
+    check_code(
+        f"""
+        import sys
+        import threading
+
+        sys.path.insert(0, {str(tmp_path)!r})
+        from support.by_hand import finish, suspended, trap
+        import switchback
+        from switchback import await_
+
+        def sync():
+            await_(trap())
+            import trio._core._run as run
+            run.GLOBAL_RUN_CONTEXT.task = object()
+            try:
+                await_(trap())
+            except switchback.NoPortalError:
+                return "refused"
+
+        other = suspended(lambda: [await_(trap()) for _ in range(3)])
+        assert finish(suspended(sync)) == "refused"
+        """
+    )
 
 
 def test_a_task_that_holds_its_coroutine_twice_is_refused():

@@ -98,9 +98,7 @@ class Build:
         """Whether anything that was built depends on that file of src/."""
         return any(name in needed for needed in self._needs.values())
 
-    def make(
-        self, changed: dict[str, str], variant: Path, tests: set[str] | None = None
-    ) -> Path:
+    def make(self, changed: dict[str, str], variant: Path, tests: set[str] | None = None) -> Path:
         """Build with the texts in `changed`; return the file that the target is, in `variant`.
 
         Of the files of C++ tests, those in `tests` only, if told.

@@ -33,7 +33,7 @@ add(
     STEP,
     'if (self->phase == Portal::Phase::running) {\n    PyErr_SetString(PyExc_ValueError, "coroutine already executing");\n    return nullptr;\n  }',
     "",
-    killed_by=("test_closing_and_throwing_into_a_running_portal_are_errors",),
+    killed_by=("test_a_portal_of_a_function_refuses_steps_while_it_runs",),
     quick=True,
 )
 add(
@@ -42,7 +42,7 @@ add(
     STEP,
     "if (self->phase == Portal::Phase::finished) {",
     "if (false) {",
-    killed_by=("test_a_portal_refuses_what_a_coroutine_refuses",),
+    killed_by=("test_a_portal_of_a_function_refuses_steps_when_it_has_ended",),
 )
 add(
     "a_value_is_sent_to_a_function_that_has_not_begun",
@@ -50,7 +50,7 @@ add(
     STEP,
     "if (step.argument != Py_None) {",
     "if (false) {",
-    killed_by=("test_a_portal_refuses_what_a_coroutine_refuses",),
+    killed_by=("test_a_portal_of_a_function_refuses_a_value_before_it_begins",),
 )
 add(
     "a_function_is_called_although_an_exception_is_thrown_into_it",
@@ -82,10 +82,7 @@ add(
     STEP,
     "Ref keep = Ref::borrow(self->object());",
     "",
-    killed_by=(
-        "portal_finished_while_its_step_begins",
-        "test_a_portal_that_is_dropped_by_its_own_step",
-    ),
+    killed_by=("test_a_portal_that_its_task_lets_go_of_lives_until_its_step_ends",),
 )
 add(
     "the_argument_of_a_step_is_not_held_by_it",
@@ -110,7 +107,7 @@ add(
     STEP,
     "    self->phase = Portal::Phase::idle;\n    return nullptr;",
     "    return nullptr;",
-    killed_by=("test_python_has_no_memory",),
+    killed_by=("test_the_system_has_no_memory",),
 )
 add(
     "a_coroutine_that_refuses_a_step_is_finished",
@@ -178,10 +175,7 @@ add(
     BACKEND,
     "return fiber.is_native() && module_state.backend == BackendSetting::automatic;",
     "return (void)fiber, (void)module_state, false;",
-    killed_by=(
-        "greenlets_that_outlive_their_step",
-        "greenlets_come_back_to_the_stack_that_their_portal_keeps",
-    ),
+    killed_by=("greenlets_outlive_a_portal_on_a_stack_of_ours",),
 )
 add(
     "a_greenlet_that_is_dead_is_used_for_the_next_step",
@@ -216,7 +210,7 @@ add(
     BACKEND,
     "return thread.in_native() ? Backend::native : Backend::greenlet;",
     "return (void)thread, Backend::greenlet;",
-    killed_by=("test_a_portal_inside_one_on_native_runs_on_native_too",),
+    killed_by=("greenlets_outlive_a_portal_on_a_stack_of_ours",),
 )
 add(
     "a_program_that_has_imported_greenlet_runs_on_stacks_of_ours",
@@ -245,14 +239,6 @@ add(
     "if (self->started) return;",
     killed_by=("test_dropping_a_portal_closes_it",),
     quick=True,
-)
-add(
-    "a_portal_that_runs_is_closed_as_it_is_dropped",
-    "a step is ended in its middle",
-    CLOSE,
-    "if (self->phase != Portal::Phase::idle || !self->started) return;",
-    "if (!self->started) return;",
-    killed_by=("test_a_running_portal_is_ended_by_nobody_but_itself",),
 )
 add(
     "a_coroutine_that_others_hold_is_closed_with_its_portal",
@@ -292,7 +278,7 @@ add(
     CLOSE,
     "constexpr int most_attempts = 8;",
     "constexpr int most_attempts = 1;",
-    killed_by=("test_dropping_a_portal_that_ignores_generator_exit_is_reported",),
+    killed_by=("test_a_portal_that_awaits_as_it_is_dropped_comes_to_its_end",),
 )
 add(
     "an_exception_that_is_set_is_lost_as_a_portal_is_dropped",
@@ -361,7 +347,7 @@ add(
     AWAIT,
     "      Py_DECREF(trap);\n      return refuse",
     "      (void)trap;\n      return refuse",
-    killed_by=("test_traps_and_answers_are_let_go_of",),
+    killed_by=("test_a_trap_that_is_refused_is_let_go_of",),
 )
 add(
     "what_is_sent_to_a_coroutine_is_never_freed",
@@ -405,15 +391,6 @@ add(
     killed_by=("test_an_awaitable_that_is_awaited_already_is_refused",),
 )
 add(
-    "an_exception_is_thrown_into_a_coroutine_that_runs",
-    "up to 3.12 the interpreter crashes",
-    AWAITABLE,
-    "if (!interpreter::is_executing(iterator)) return false;",
-    "return false;",
-    killed_by=("test_closing_and_throwing_into_a_running_portal_are_errors", "refused_steps"),
-    minors=("3.11", "3.12"),
-)
-add(
     "what_is_no_iterator_is_driven",
     "await_() crashes where __await__() returns something else",
     AWAITABLE,
@@ -451,28 +428,12 @@ add(
     quick=True,
 )
 add(
-    "a_suspended_portal_shows_its_coroutine_to_the_collector",
-    "a coroutine that runs is finalized before its portal",
-    TYPE,
-    "if (self->fiber == nullptr) Py_VISIT(self->target);",
-    "Py_VISIT(self->target);",
-    killed_by=("test_a_dropped_task_is_collected_with_its_portal",),
-)
-add(
     "a_portal_does_not_show_its_coroutine_to_the_collector",
     "a portal that its own coroutine refers to is never freed",
     TYPE,
     "if (self->fiber == nullptr) Py_VISIT(self->target);",
     "",
-    killed_by=("test_a_portal_in_a_reference_cycle_is_collected",),
-)
-add(
-    "the_collector_clears_a_portal_that_is_suspended",
-    "the coroutine of a suspended portal is freed",
-    TYPE,
-    "if (self->fiber != nullptr || self->phase == Portal::Phase::running) return 0;",
-    "",
-    killed_by=("test_the_collector_leaves_a_suspended_portal_as_it_is",),
+    killed_by=("test_a_portal_in_a_cycle_with_its_target_is_traversed_and_cleared",),
 )
 add(
     "a_portal_that_refuses_to_end_is_freed_with_its_stack_in_use",

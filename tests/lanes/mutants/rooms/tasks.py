@@ -164,7 +164,7 @@ add(
     ASYNCIO,
     "  if (task == nullptr || task == Py_None) {\n    PyErr_Clear();\n    return loop;\n  }",
     "  if (task == nullptr || task == Py_None) {\n    PyErr_Clear();\n    return nullptr;\n  }",
-    killed_by=("test_a_loop_without_a_task_stands_for_its_callback",),
+    killed_by=("test_a_portal_that_begins_in_a_callback_suspends_in_it_alone",),
 )
 add(
     "a_loop_is_taken_for_the_same_in_a_dict_that_has_changed",
@@ -185,28 +185,21 @@ add(
     quick=True,
 )
 add(
-    "none_of_a_registered_framework_counts_as_a_task",
-    "await_() is refused where a framework has no task",
-    REGISTERED,
-    "return task.get() == Py_None ? nullptr : task.get();",
-    "return task.get();",
-    killed_by=("test_a_registered_frameworks_loop_inside_a_portal",),
-)
-add(
-    "frameworks_that_are_imported_later_are_not_looked_for",
-    "await_() suspends the portal from inside of a loop of theirs",
+    "frameworks_are_not_looked_for",
+    "await_() suspends the portal from inside of a loop of any of them",
     CURRENT_HPP,
     "if (modules_.changed()) find_frameworks();",
-    "if (count_ == 0 || (!asyncio_.is_loaded() && modules_.changed())) find_frameworks();",
-    killed_by=("frameworks_that_appear_in_a_step",),
+    "if (count_ == 0) find_frameworks();",
+    killed_by=("test_another_current_task_is_noticed",),
 )
 add(
     "a_framework_that_was_looked_for_in_the_middle_of_its_import_is_never_found",
-    "await_() suspends the portal from inside of a loop of theirs",
+    "await_() suspends the portal from inside of a loop of that framework",
     MODULES,
     "if (is_being_imported(module.get())) looked_through_ = 0;",
     "",
-    killed_by=("modules_that_run_code_when_looked_at",),
+    killed_by=("test_a_framework_is_found_that_was_looked_for_amid_its_import",),
+    minors=("3.14", "3.15"),
 )
 add(
     "a_ctrl_c_in_a_framework_is_lost",
@@ -230,7 +223,7 @@ add(
     QUERY,
     "PyCFunction_GET_FLAGS(object) == METH_NOARGS;",
     "true;",
-    killed_by=("test_functions_of_asyncio_that_are_replaced_are_asked",),
+    killed_by=("test_functions_of_asyncio_that_take_arguments_are_not_called_without",),
 )
 
 # Replacing the coroutine of a task.
