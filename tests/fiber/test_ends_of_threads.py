@@ -96,16 +96,21 @@ def note_the_end():
     finally:
         log.append("ended")
 
-def run():
-    portals.append(suspended(note_the_end))
+def drop():
+    # Its memory is not used for another one.
     portal = suspended(refuse_to_end)
     del portal
+
+def run():
+    portals.append(suspended(note_the_end))
+    drop()
     portals.append(suspended(note_the_end))
     finish(suspended(lambda: await_(trap())))
 
 portals = []
 for _ in range(3):
     in_thread(run)
+    in_thread(drop)
 run()
 assert log == ["ended"] * 6, log
 """

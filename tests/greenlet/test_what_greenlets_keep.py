@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 from support.by_hand import finish, suspended, trap
-from support.children import check_code
+from support.children import check_child, check_code, run_python
 from support.greenlet_programs import greenlet
 from support.greenlet_users import copies_stacks
 from support.threads import in_thread
@@ -100,6 +100,44 @@ def test_a_message_that_no_step_takes_is_let_go_of():
     own.clear()
     gc.collect()
     assert references[0]() is None
+
+
+def test_a_greenlet_that_waits_in_await_outlives_the_one_of_its_portal():
+    code = """
+import gc
+import greenlet
+from support.by_hand import finish, suspended, trap
+from switchback import await_
+
+own, errors = [], []
+
+def wait():
+    try:
+        await_(trap())
+    except RuntimeError as error:
+        errors.append(str(error))
+
+def sync():
+    own.append(greenlet.getcurrent())
+    own.append(greenlet.greenlet(wait))
+    own[1].switch()
+
+portal = suspended(sync)
+# The portal's own greenlet is killed, and its step comes to an end.
+own[0].throw()
+assert own[0].dead
+try:
+    portal.send(None)
+except (StopIteration, greenlet.GreenletExit):
+    pass
+del portal
+own[1].parent = greenlet.getcurrent()
+del own[0]
+gc.collect()
+own[0].switch()
+assert len(errors) == 1 and "has switched to" in errors[0], errors
+"""
+    check_child(run_python("-c", code, SWITCHBACK_BACKEND="greenlet", MALLOC_PERTURB_="165"))
 
 
 def test_a_message_is_taken_once():

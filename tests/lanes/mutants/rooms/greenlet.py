@@ -101,7 +101,7 @@ add(
     FIBER,
     "if (raised_ != nullptr) interpreter::set_raised(std::exchange(raised_, nullptr));",
     "",
-    killed_by=("test_the_exception_is_the_same_object",),
+    killed_by=("test_the_synchronous_part_may_raise_what_ends_coroutines",),
     backend="greenlet",
 )
 add(
@@ -146,10 +146,7 @@ add(
     "portal/await.cpp",
     "if (fiber != nullptr && !fiber->is_native()) keep = static_cast<DelegatedFiber*>(fiber)->keep();",
     "",
-    killed_by=(
-        "greenlets_that_outlive_their_step",
-        "test_a_nested_greenlet_that_outlives_its_step",
-    ),
+    killed_by=("test_a_greenlet_that_waits_in_await_outlives_the_one_of_its_portal",),
 )
 add(
     "an_await_that_is_astray_is_taken_for_one_in_its_place",
