@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 from support.by_hand import finish, suspended, trap
-from support.children import check_child, run_python
+from support.children import FREED_OBJECTS, check_child, run_python
 from support.threads import in_thread
 
 from switchback import await_
@@ -114,8 +114,7 @@ for _ in range(3):
 run()
 assert log == ["ended"] * 6, log
 """
-    # What is freed reads as other than what it was. A greenlet would be killed for good.
-    check_child(run_python("-c", code, SWITCHBACK_BACKEND="native", PYTHONMALLOC="debug"))
+    check_child(run_python("-c", code, SWITCHBACK_BACKEND="native", **FREED_OBJECTS))
 
 
 def test_portals_that_others_suspend_as_their_thread_ends_are_unwound_as_well():

@@ -6,7 +6,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from support.children import TESTS, check_child, compile_library, run_python
+from support.children import FREED_IN_C, TESTS, check_child, compile_library, run_python
 
 SUPPORT = TESTS / "support"
 
@@ -23,10 +23,9 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_library(SUPPORT / "thread_states.c", place, f"-I{headers}", "-lpthread")
 
 
-def check(library: Path, case: str, **environment: str) -> None:
+def check(library: Path, case: str) -> None:
     script = SUPPORT / "in_thread_states.py"
-    # What is freed reads as other than what it was.
-    check_child(run_python(script, library, case, MALLOC_PERTURB_="165", **environment))
+    check_child(run_python(script, library, case, **FREED_IN_C))
 
 
 def test_a_portal_belongs_to_one_of_the_states_of_its_thread(library):

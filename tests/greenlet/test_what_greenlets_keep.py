@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 from support.by_hand import finish, suspended, trap
-from support.children import check_child, check_code, run_python
+from support.children import FREED_IN_C, check_child, check_code, run_python
 from support.greenlet_programs import greenlet
 from support.greenlet_users import copies_stacks
 from support.threads import in_thread
@@ -137,7 +137,7 @@ gc.collect()
 own[0].switch()
 assert len(errors) == 1 and "has switched to" in errors[0], errors
 """
-    check_child(run_python("-c", code, SWITCHBACK_BACKEND="greenlet", MALLOC_PERTURB_="165"))
+    check_child(run_python("-c", code, SWITCHBACK_BACKEND="greenlet", **FREED_IN_C))
 
 
 def test_a_message_is_taken_once():

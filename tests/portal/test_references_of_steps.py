@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 from support.by_hand import finish, suspended, trap
-from support.children import check_child, run_python
+from support.children import FREED_OBJECTS, check_child, run_python
 
 import switchback
 from switchback import _engine, await_, ensure_portal
@@ -148,8 +148,7 @@ if _asyncio_tasks._c_task is not None:
     else:
         raise AssertionError
 """
-    # What is freed reads as other than what it was.
-    check_child(run_python("-c", code, PYTHONMALLOC="debug"))
+    check_child(run_python("-c", code, **FREED_OBJECTS))
 
 
 def test_a_portal_that_awaits_as_it_is_dropped_comes_to_its_end(monkeypatch):
