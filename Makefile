@@ -11,6 +11,10 @@ setup: ## make the machine ready: packages, one virtual environment a Python
 demo: ## run the demo
 	@scripts/demo.sh
 
+.PHONY: recording
+recording: ## draw docs/recording.svg anew, from a real run
+	@scripts/recording.sh
+
 test: ## run every test, on each Python found
 	@scripts/test.sh
 

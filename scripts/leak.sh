@@ -20,7 +20,7 @@ if [[ $# == 0 ]]; then tests=(--ignore tests/lanes -m "$repeated"); fi
 run_pytest() {
   local python=$1 path=$2
   shift 2
-  env SWITCHBACK_UNDER=leak PYTHONSAFEPATH=1 PYTHONPATH="$path${path:+:}$PWD/tests/lanes/leak" \
+  env SWITCHBACK_UNDER=leak PYTHONPATH="$path${path:+:}$PWD/tests/lanes/leak" \
     "$python" -m pytest -p no:cacheprovider -q -o timeout=600 "$@"
 }
 
@@ -46,7 +46,7 @@ debug_build() {
   PATH="$PWD/.venvs/$minor/bin:$PATH" cmake --build "$build"
   rm -rf "$build/site"
   mkdir -p "$build/site"
-  cp -r switchback "$build/site/"
+  cp -r python/switchback "$build/site/"
   cp "$build"/_engine*.so "$build/site/switchback/"
 }
 

@@ -20,9 +20,6 @@ check() {
   fi
 }
 
-# Fails where a pattern occurs in a file: absent PATTERN FILES...
-absent() { ! grep -nE "$@"; }
-
 existing() {
   local path
   for path in "$@"; do if [[ -e $path ]]; then note "$path"; fi; done
@@ -31,7 +28,6 @@ mapfile -t directories < <(existing src include tests/core benchmarks examples)
 mapfile -t cpp_files < <(find "${directories[@]}" -name '*.?pp' | sort)
 mapfile -t python_paths < <(existing python scripts tests benchmarks examples docs)
 mapfile -t prose < <(existing ./*.md docs)
-mapfile -t outside < <(find src -name '*.?pp' -not -path 'src/interpreter/*')
 
 if [[ ${1:-} == --fix ]]; then
   clang-format -i "${cpp_files[@]}"
@@ -39,10 +35,8 @@ if [[ ${1:-} == --fix ]]; then
   ruff format --quiet "${python_paths[@]}"
 fi
 
-check 'versions of Python are told apart in src/interpreter only' \
-  absent '^[^/]*PY_VERSION_HEX' "${outside[@]}"
-check 'src/core knows nothing of Python' \
-  absent 'Python\.h|PyObject|"(interpreter|portal)/' -r src/core
+check 'the rules of the house' python scripts/lint_house.py
+check 'the rules of the prose' python scripts/lint_prose.py
 check 'clang-format' clang-format --dry-run -Werror "${cpp_files[@]}"
 check 'ruff check' ruff check --quiet "${python_paths[@]}"
 check 'ruff format' ruff format --quiet --check "${python_paths[@]}"

@@ -50,7 +50,7 @@ rm -f "$reports".*
 options=log_path=$reports:handle_segv=0:handle_sigbus=0
 status=0
 env LD_PRELOAD="$(IFS=:; echo "${preload[*]}")" SWITCHBACK_UNDER="$kind" \
-  PYTHONMALLOC=malloc PYTHONSAFEPATH=1 PYTHONPATH="$site" \
+  PYTHONMALLOC=malloc PYTHONPATH="$site" \
   ASAN_OPTIONS="$options:detect_leaks=0" UBSAN_OPTIONS="$options:print_stacktrace=1" \
   TSAN_OPTIONS="$options:report_thread_leaks=0:report_mutex_bugs=0:report_destroy_locked=0" \
   "$python" -m pytest -p no:cacheprovider -o timeout=600 "$@" || status=$?

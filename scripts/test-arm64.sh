@@ -70,7 +70,7 @@ if [[ $(cat "$build/.requirements" 2>/dev/null) != "$sum" ]]; then
   echo "$sum" >"$build/.requirements"
 fi
 rm -rf "$site/switchback"
-cp -r switchback "$site/"
+cp -r python/switchback "$site/"
 cp "$build/module"/_engine*.so "$site/switchback/"
 
 # In namespaces of its own, so that mounts, the registration of the emulator and processes end with
@@ -97,7 +97,7 @@ mount --bind "$site" "$root/site"
 cd "$root"
 # Not as the first process of its namespace, which a signal does not end.
 chroot . /usr/bin/env -i -C /source HOME=/tmp PATH=/usr/bin:/bin LANG=C.UTF-8 \
-  QEMU_PAGESIZE="$page_size" SWITCHBACK_UNDER=qemu PYTHONPATH=/site PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 \
+  QEMU_PAGESIZE="$page_size" SWITCHBACK_UNDER=qemu PYTHONPATH=/site PYTHONDONTWRITEBYTECODE=1 \
   ${SWITCHBACK_BACKEND:+SWITCHBACK_BACKEND="$SWITCHBACK_BACKEND"} "$@" </dev/null
 BASH
   emulation=$!

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the engine as for a CPython whose internals are not known, and runs tests on it: those
-# that the arguments name, or those that are marked for it. On MINOR from the environment, or the newest Python.
+# that the arguments name, or those that are marked for it. On MINOR from the environment, or the
+# newest Python.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -16,9 +17,9 @@ cmake --build "$build"
 site=$build/site
 rm -rf "$site"
 mkdir -p "$site"
-cp -r switchback "$site"
+cp -r python/switchback "$site"
 cp "$build"/_engine*.so "$site/switchback"
 
 tests=("$@")
 if [[ $# == 0 ]]; then tests=(-m unknown_minor); fi
-PYTHONPATH=$PWD/$site PYTHONSAFEPATH=1 SWITCHBACK_BACKEND=greenlet "$python" -m pytest "${tests[@]}"
+PYTHONPATH=$PWD/$site SWITCHBACK_BACKEND=greenlet "$python" -m pytest "${tests[@]}"

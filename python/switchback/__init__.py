@@ -1,5 +1,7 @@
 """Await from synchronous functions, on the event loop that already runs further up the stack."""
 
+import atexit as _atexit
+
 from . import _engine, _refusals, _settings
 from ._engine import NoPortalError as NoPortalError, await_ as await_
 from ._frameworks import Framework as Framework, register_framework as register_framework
@@ -30,3 +32,4 @@ __version__ = "0.1.0"
 # All that an import does beside defining names.
 _engine.set_explainers(_refusals.explain_no_portal, _refusals.explain_wrong_thread)
 _settings.read_environment()
+_atexit.register(_engine.close_suspended_portals)

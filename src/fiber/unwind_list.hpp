@@ -20,11 +20,9 @@ class UnwindList {
 
   // `owner` is borrowed. Returns false, without an exception, if there is no memory.
   bool add(PyObject* owner) {
-    auto* entry = new (std::nothrow) Entry{Py_NewRef(owner), nullptr};
-    if (entry == nullptr) {
-      Py_DECREF(owner);
-      return false;
-    }
+    auto* entry = new (std::nothrow) Entry{owner, nullptr};
+    if (entry == nullptr) return false;
+    Py_INCREF(owner);
     *last_ = entry;
     last_ = &entry->next;
     return true;

@@ -18,7 +18,6 @@ class Api {
     }
     return table_ != nullptr;
   }
-  bool loaded() const { return table_ != nullptr; }
 
   // greenlet.greenlet(run, main), a child of the thread's main one: each refers to its parent, and
   // one for portals lives on in the pool, or suspended, after the current one has been dropped.

@@ -82,6 +82,7 @@ PyObject* GreenletFiber::main(PyObject* capsule, PyObject*) {
 PyObject* GreenletFiber::run_jobs() {
   for (;;) {
     has_job_ = false;
+    nesting_left_.load(PyThreadState_Get());
     arrive();
     do_job();
     raised_ = interpreter::take_raised();
@@ -109,6 +110,7 @@ bool GreenletFiber::run_delegated(PyThreadState* thread_state, fiber::Thread& th
     resumer_context_ = resumer_context.get();
     delivered_ = false;
     note_running();
+    nesting_left_.save(thread_state);
     has_job_ = !resumed_;
     Ref target = resumed_ ? std::move(resumed_) : Ref::borrow(trampoline_.get());
     thread.add_running(this);

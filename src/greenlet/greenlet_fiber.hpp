@@ -4,6 +4,7 @@
 #include "fiber/delegated_fiber.hpp"
 #include "greenlet/api.hpp"
 #include "greenlet/followed_context.hpp"
+#include "interpreter/stack_state.hpp"
 
 namespace switchback::greenlet {
 
@@ -47,6 +48,7 @@ class GreenletFiber final : public fiber::DelegatedFiber {
   bool broken_ = false;                  // whether a step was abandoned
   bool has_job_ = true;                  // whether run() has switched to the trampoline for one
   FollowedContext context_;
+  interpreter::NestingLeft nesting_left_;  // of the caller of run()
 };
 
 }  // namespace switchback::greenlet

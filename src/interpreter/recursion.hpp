@@ -3,6 +3,12 @@
 
 #include "interpreter/stack_part.hpp"
 
+#if PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030E0000
+#define SWITCHBACK_COUNTS_C_RECURSION 1
+#else
+#define SWITCHBACK_COUNTS_C_RECURSION 0
+#endif
+
 namespace switchback::interpreter {
 
 // Python calls are counted down from a limit that the program may change at any time. What a stack
@@ -36,6 +42,7 @@ class PythonRecursion : public NothingToPrepare, public NothingLeft {
   }
 
  private:
+  friend class NestingLeft;
 #if PY_VERSION_HEX >= 0x030C0000
   static int limit(const PyThreadState* thread_state) { return thread_state->py_recursion_limit; }
   static int& remaining(PyThreadState* thread_state) {
@@ -49,7 +56,7 @@ class PythonRecursion : public NothingToPrepare, public NothingLeft {
   int used_ = 0;
 };
 
-#if PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030E0000
+#if SWITCHBACK_COUNTS_C_RECURSION
 // C calls are counted on their own in 3.12 and 3.13: as many as the size of a stack allows.
 class CRecursion : public NothingLeft {
  public:
@@ -75,5 +82,29 @@ class CRecursion : public NothingLeft {
   int remaining_ = 0;
 };
 #endif
+
+// How much further calls may nest, for a job that begins on a stack that another library has made:
+// that counts from where it was made, and not from where the job begins.
+class NestingLeft {
+ public:
+  void save(PyThreadState* thread_state) {
+    python_ = PythonRecursion::remaining(thread_state);
+#if SWITCHBACK_COUNTS_C_RECURSION
+    c_ = thread_state->c_recursion_remaining;
+#endif
+  }
+  void load(PyThreadState* thread_state) const {
+    PythonRecursion::remaining(thread_state) = python_;
+#if SWITCHBACK_COUNTS_C_RECURSION
+    thread_state->c_recursion_remaining = c_;
+#endif
+  }
+
+ private:
+  int python_ = 0;
+#if SWITCHBACK_COUNTS_C_RECURSION
+  int c_ = 0;
+#endif
+};
 
 }  // namespace switchback::interpreter

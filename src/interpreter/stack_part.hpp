@@ -9,9 +9,8 @@
 //                              in `resumer`, and loads this stack's.
 //   leave(thread_state, resumer)
 //                              just after the jump back: the reverse.
-//   has_leftovers(), finish()  after the work on the stack has ended and leave() was called:
-//   whether
-//                              it has left something in these fields, and dropping that.
+//   has_leftovers(), finish()  after the work on the stack has ended and leave() was called: is
+//                              there something left in these fields, and dropping that.
 //
 // enter() and leave() are called on the resumer's stack, with no exception set. They neither
 // allocate nor run Python code, as the thread state is inconsistent in between. finish() runs

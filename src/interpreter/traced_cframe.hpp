@@ -8,17 +8,20 @@ namespace switchback::interpreter {
 class TracedCFrame : public CFrame {
  public:
   void enter(PyThreadState* thread_state, Resumer& resumer) {
+    // The frame below is found before the stack's own is current: the builtins are asked for there.
+    _PyInterpreterFrame* below = thread_state->cframe->current_frame;
+    if (below == nullptr) below = outermost_frame(base_.code());
     // Whether to trace is a property of the thread that happens to be kept per C frame.
     const auto use_tracing = thread_state->cframe->use_tracing;
     CFrame::enter(thread_state, resumer);
     thread_state->cframe->use_tracing = use_tracing;
+    base_.link(below);
 
     _PyInterpreterFrame* const frame = base_.get();
-    if (frame->previous == nullptr) base_.link(outermost_frame(base_.code()));
     // C code that runs directly on the stack finds the current globals and builtins in the current
     // frame, and this minor does not skip an incomplete one (_PyEval_GetBuiltins()).
-    frame->f_globals = frame->previous->f_globals;
-    frame->f_builtins = frame->previous->f_builtins;
+    frame->f_globals = below->f_globals;
+    frame->f_builtins = below->f_builtins;
   }
 
   void leave(PyThreadState* thread_state, const Resumer& resumer) {

@@ -28,6 +28,13 @@ class ContextVariables : public NothingToPrepare, public NothingLeft {
 
 using StackState = StackStateOf<ContextVariables>;
 
+// As in recursion.hpp, where the counters are not known.
+class NestingLeft {
+ public:
+  static void save(PyThreadState*) {}
+  static void load(PyThreadState*) {}
+};
+
 // Creates the thread's context if it has none yet, so that every switch finds one.
 inline bool ensure_context(PyThreadState*) {
   PyObject* copy = PyContext_CopyCurrent();

@@ -1,4 +1,6 @@
 // The extension module switchback._engine: its state, its start and its end.
+#include <new>
+
 #include "core/os/system.hpp"
 #include "core/stack_parts.hpp"
 #include "fiber/stack_fiber.hpp"
@@ -13,15 +15,6 @@ namespace {
 using portal::ModuleState;
 using portal::Ref;
 using portal::state_of_module;
-
-bool close_portals_at_exit(PyObject* module) {
-  Ref atexit = Ref::steal(PyImport_ImportModule("atexit"));
-  if (!atexit) return false;
-  Ref close = Ref::steal(PyObject_GetAttrString(module, "close_suspended_portals"));
-  if (!close) return false;
-  Ref done = Ref::steal(PyObject_CallMethod(atexit.get(), "register", "O", close.get()));
-  return static_cast<bool>(done);
-}
 
 bool add_constants(PyObject* module) {
   return PyModule_AddIntConstant(module, "ASYNCIO", tasks::NotedTasks::asyncio) == 0 &&
@@ -71,8 +64,7 @@ int exec(PyObject* module) {
   module_state.task_slot_type = tasks::add_task_slot_type(module);
   const bool complete = module_state.task_slot_type != nullptr &&
                         add_no_portal_error(module, module_state) &&
-                        portal::add_portal_type(module, module_state) && add_constants(module) &&
-                        close_portals_at_exit(module);
+                        portal::add_portal_type(module, module_state) && add_constants(module);
   return complete ? 0 : -1;
 }
 

@@ -10,9 +10,8 @@ namespace switchback::tasks {
 // All of it is called under the GIL. Nothing fails: a framework that raises counts as having no
 // current task.
 //
-//   find(modules)         takes note of the framework if the program has imported it by now. May
-//   run
-//                         Python code.
+//   find(modules)         takes note of the framework if the program has imported it by now. This
+//                         may run Python code.
 //   is_loaded()           whether it has been found.
 //   current(thread_state) the task that runs in the calling thread, as a borrowed pointer that is
 //                         compared and never followed; nullptr for none. May run Python code.

@@ -46,6 +46,14 @@ OF_THE_SYSTEM = [
             reason="the sanitizer has an allocator of its own, which the test does not get to fail",
         ),
     ),
+    pytest.param(
+        "owners",
+        marks=pytest.mark.not_under(
+            "asan",
+            "tsan",
+            reason="the sanitizer has an allocator of its own, which the test does not get to fail",
+        ),
+    ),
     "frames",
 ]
 

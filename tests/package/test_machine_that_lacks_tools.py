@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.children import SOURCE
 
-SOURCE = Path(__file__).resolve().parents[2]
 COMPILER = shutil.which(os.environ.get("CXX") or "g++")
 #: Without what sanitizers have loaded into a Python, and what says where things are.
 ENVIRONMENT = {
@@ -22,7 +22,10 @@ ENVIRONMENT = {
     and not name.upper().startswith(("BOOST", "CMAKE_", "SKBUILD"))
 }
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="CMake finds all there is")
+pytestmark = [
+    pytest.mark.in_child_process,
+    pytest.mark.skipif(sys.platform == "win32", reason="CMake finds all there is"),
+]
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no compiler here")
 
 

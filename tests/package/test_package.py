@@ -13,10 +13,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from support.children import SOURCE
 
 import switchback
 
-SOURCE = Path(__file__).resolve().parents[2]
 PACKAGE = Path(switchback.__file__).parent
 FRAMEWORKS = ("asyncio", "trio", "greenlet")
 

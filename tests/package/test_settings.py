@@ -10,11 +10,9 @@ import textwrap
 import pytest
 
 import switchback
-from switchback import _engine, settings
+from switchback import settings
 
-has_native = pytest.mark.skipif(
-    _engine.native_obstacle() is not None, reason="there is no native backend"
-)
+chooses_native = pytest.mark.chooses_native(reason="chooses the native backend")
 
 
 def run(body: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -138,7 +136,7 @@ def test_who_has_chosen_a_backend_is_not_warned(tmp_path):
     assert (child.returncode, child.stderr) == (0, "")
 
 
-@has_native
+@chooses_native
 def test_a_setting_counts_at_once():
     assert output(
         """

@@ -6,6 +6,7 @@ Usage: LD_PRELOAD=failing_calls.so out_of_memory_of_the_system.py CALL
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 
 from support.by_hand import trap
@@ -139,6 +140,33 @@ def run_new():
     check_stacks()
 
 
+def run_owners():
+    """Portals that have to be unwound cannot be noted: they are left as they are, and live on."""
+    portal = start(KINDS[0]())
+    references = sys.getrefcount(portal)
+    calls.fail_at(NEW, 0, 1)
+    _engine.close_suspended_portals()
+    calls.fail_at(NEW, -1, 0)
+    assert sys.getrefcount(portal) == references
+    finish(portal)
+
+    # One that is dropped in another thread than its own is leaked.
+    dropped, left = [], []
+
+    def own():
+        dropped.append(start(KINDS[0]()))
+        calls.fail_at(NEW, 0, 1)
+        in_thread(dropped.clear)
+        calls.fail_at(NEW, -1, 0)
+        gc.collect()
+        finish(start(KINDS[0]()))
+        left.append(_engine.live_stacks() - _engine.idle_stacks())
+
+    in_thread(own)
+    assert left[0] >= 1
+    check_next_portals()
+
+
 def deep(levels):
     a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = a8 = a9 = b0 = b1 = b2 = b3 = b4 = levels
     if levels:
@@ -173,6 +201,7 @@ CALLS = {
     "guards": run_guards,
     "mappings": run_mappings,
     "new": run_new,
+    "owners": run_owners,
     "frames": run_frames,
 }
 

@@ -57,7 +57,7 @@ class Framework(Protocol):
 
 
 def has_trees(framework: Framework) -> TypeGuard[FrameworkWithTrees]:
-    return hasattr(framework, "portals_for_children")
+    return hasattr(framework, "portals_for_children") and hasattr(framework, "tree_checkpoint")
 
 
 def built_in() -> tuple[BuiltIn, ...]:

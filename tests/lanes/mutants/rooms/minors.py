@@ -61,7 +61,7 @@ for minors, file, field, own in (
         f"base_.link({linked});",
         "",
         killed_by=("test_the_frames_of_the_event_loop_are_below_those_in_a_portal",),
-        minors=minors,
+        minors=minors[-1:] if field == "cframe" else minors,
     )
     add(
         f"the_frames_of_the_resumer_are_not_unlinked_from_the_{field}",
@@ -82,11 +82,20 @@ for minors, file, field, own in (
         minors=minors,
     )
 add(
+    "the_frames_of_the_resumer_are_not_linked_to_the_traced_cframe",
+    "f_back and tracebacks end at the portal",
+    TRACED,
+    "    base_.link(below);\n",
+    "    base_.unlink();\n",
+    killed_by=("test_the_frames_of_the_event_loop_are_below_those_in_a_portal",),
+    minors=("3.11",),
+)
+add(
     "a_portal_without_a_frame_below_has_no_complete_one",
     "f_back of a frame that outlives its thread leads to memory that is used for something else",
     TRACED,
-    "if (frame->previous == nullptr) base_.link(outermost_frame(base_.code()));",
-    "static _PyInterpreterFrame none{}; if (frame->previous == nullptr) base_.link(&none);",
+    "if (below == nullptr) below = outermost_frame(base_.code());",
+    "static _PyInterpreterFrame none{}; if (below == nullptr) below = &none;",
     killed_by=("frames_of_portals_that_a_thread_closes_as_it_ends",),
     minors=("3.11",),
 )
@@ -95,7 +104,7 @@ for name in ("globals", "builtins"):
         f"c_functions_at_the_base_find_no_{name}",
         "C code that runs directly in a portal crashes where it asks for them",
         TRACED,
-        f"frame->f_{name} = frame->previous->f_{name};",
+        f"frame->f_{name} = below->f_{name};",
         f"frame->f_{name} = nullptr;",
         killed_by=("c_functions_at_the_base_of_a_portal",),
         minors=("3.11",),

@@ -446,9 +446,9 @@ add(
 add(
     "portals_are_left_suspended_at_exit",
     "`finally` blocks are not run as the program ends",
-    "module/module.cpp",
-    "close_portals_at_exit(module)",
-    "true",
+    CLOSE,
+    "thread->unwind_suspended(interpreter::current_thread_state());",
+    "",
     killed_by=("exit_runs_finally_of_suspended_portals",),
 )
 add(
