@@ -64,6 +64,12 @@ def test_c_code_called_as_a_foreign_thread_ends_finds_its_state_in_use(library):
     check(library, "c_code_as_a_foreign_thread_ends")
 
 
+@pytest.mark.minor(since="3.14", reason="the C stack is not measured before")
+def test_the_limits_of_the_stack_are_the_threads_where_a_greenlet_is_on_it(library):
+    pytest.importorskip("greenlet")
+    check(library, "goes_back_to_the_threads_stack")
+
+
 def test_what_closing_leaves_in_a_thread_that_ends_is_freed(library):
     check(library, "what_closing_leaves")
 

@@ -21,11 +21,15 @@ def recurse(levels, tag, function):
 def wait_at(*depths, tag):
     def wait():
         await_(trap())
+
+    def wait_and_recurse():
+        await_(trap())
         # The frames of these are the first after the switch.
         recurse(50, tag, lambda: None)
         await_(trap())
 
     for depth in depths:
+        recurse(depth, tag, wait_and_recurse)
         recurse(depth, tag, wait)
 
 

@@ -22,6 +22,7 @@ for name in (
     "in_a_state_that_ends_in_another_thread",
     "in_a_foreign_thread",
     "now_and_after_thread_locals",
+    "in_a_low_thread",
 ):
     getattr(states, name).argtypes = [ctypes.py_object]
     getattr(states, name).restype = ctypes.py_object
@@ -213,6 +214,39 @@ def record_outlives_its_thread():
     gc.collect()
 
 
+def goes_back_to_the_threads_stack():
+    """A portal's code goes on to a greenlet on the stack of its thread, which runs another one."""
+    import greenlet
+
+    class Value:
+        pass
+
+    def frees_at_once():
+        value = [Value()]
+        reference = weakref.ref(value[0])
+        del value
+        return reference() is None
+
+    def on_the_threads_stack():
+        main = greenlet.getcurrent().parent
+        main.switch()
+        run_one()
+        freed.append(frees_at_once())
+        main.switch()
+
+    def inside():
+        other = greenlet.greenlet(on_the_threads_stack)
+        other.switch()
+        finish(suspended(lambda: (wait(), other.switch(), freed.append(frees_at_once()))))
+        freed.append(frees_at_once())
+        calls.append(1)
+
+    calls, freed = [], []
+    states.in_a_low_thread(inside)
+    assert calls == [1]
+    assert freed == [True] * 3, freed
+
+
 {
     function.__name__: function
     for function in (
@@ -227,5 +261,6 @@ def record_outlives_its_thread():
         c_code_as_a_foreign_thread_ends,
         what_closing_leaves,
         record_outlives_its_thread,
+        goes_back_to_the_threads_stack,
     )
 }[sys.argv[2]]()

@@ -4,6 +4,7 @@
  * Each function is called with the GIL, and returns None. */
 #include <Python.h>
 #include <pthread.h>
+#include <sys/mman.h>
 
 static void call(PyObject *function) {
   PyObject *result = PyObject_CallNoArgs(function);
@@ -95,6 +96,23 @@ static void *run_foreign(void *function) {
 PyObject *in_a_foreign_thread(PyObject *function) {
   PyThreadState *mine = PyEval_SaveThread();
   start_and_join(run_foreign, function);
+  PyEval_RestoreThread(mine);
+  Py_RETURN_NONE;
+}
+
+/* In a foreign thread whose stack lies below those of portals. */
+PyObject *in_a_low_thread(PyObject *function) {
+  const size_t size = 64 << 20;
+  void *const wanted = (void *)0x200000000;
+  void *stack = mmap(wanted, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (stack != wanted) Py_FatalError("no room for the stack");
+  pthread_attr_t attributes;
+  pthread_t thread;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstack(&attributes, stack, size);
+  PyThreadState *mine = PyEval_SaveThread();
+  if (pthread_create(&thread, &attributes, run_foreign, function) != 0) Py_FatalError("no thread");
+  pthread_join(thread, NULL);
   PyEval_RestoreThread(mine);
   Py_RETURN_NONE;
 }

@@ -36,6 +36,10 @@ def _without_dependencies(command: list[str]) -> list[str]:
     return kept
 
 
+def _output(command: list[str]) -> str:
+    return command[command.index("-o") + 1] if "-o" in command else command[2]
+
+
 class Build:
     """One configuration of CMake, built once; then any number of variants of it.
 
@@ -94,9 +98,10 @@ class Build:
                     current.add(str(path.relative_to(SOURCE)))
         return needs
 
-    def uses(self, name: str) -> bool:
-        """Whether anything that was built depends on that file of src/."""
-        return any(name in needed for needed in self._needs.values())
+    @property
+    def product(self) -> Path:
+        """What was built of the source as it is."""
+        return self._directory / _output(self._commands[-1])
 
     def make(self, changed: dict[str, str], variant: Path, tests: set[str] | None = None) -> Path:
         """Build with the texts in `changed`; return the file that the target is, in `variant`.
@@ -119,7 +124,7 @@ class Build:
         for command in self._commands:
             if "-E" in command or command[0].endswith("ranlib"):
                 continue  # what CMake does before and after an archive is made
-            output = command[command.index("-o") + 1] if "-o" in command else command[2]
+            output = _output(command)
             if output in left_out:
                 continue
             compiled = "-c" in command

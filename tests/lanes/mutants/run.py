@@ -1,7 +1,7 @@
 """Proves the tests: changes the engine in many small ways, and expects a test to fail each time.
 
-Usage: run.py [--list] [--named] [--specific] [--minors 3.11,3.12] [NAME...]. With QUICK=1 in the environment,
-a subset and the tests that are named for each; MINOR chooses one Python.
+Usage: run.py [--list] [--named] [--specific] [--minors 3.11,3.12] [NAME...]. With QUICK=1 in the
+environment, a subset, and no other tests than those that each names.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import concurrent.futures
 import os
 import queue
+import shutil
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import trial
 from mutant import MINORS, Mutant, StaleError
-from rooms import core, fiber, greenlet, interpreter, minors, portal, tasks
+from rooms import core, fiber, greenlet, interpreter, minors, portal, portal_ends, tasks
 
 import build
 
@@ -30,12 +31,13 @@ ROOMS = {
     "greenlet": greenlet,
     "tasks": tasks,
     "portal": portal,
+    "portal_ends": portal_ends,
 }
 
 #: In seconds, with QUICK=1: afterwards no further mutant is begun.
 QUICK_BUDGET = 270
 WORKERS = 2
-SCRATCH = build.ROOT / "build" / "mutants" / "variants"
+SCRATCH = build.ROOT / "build" / "mutants" / f"variants-{os.getpid()}"
 
 
 class Lane:
@@ -76,8 +78,7 @@ class Lane:
         for minor, of_minor in chosen.items():
             site = SCRATCH / f"unchanged-{minor}"
             self._builds[minor] = build.engine(minor)
-            engine = next((build.ROOT / "build" / "mutants" / minor).glob("_engine*.so"))
-            trial.make_site(engine, site)
+            trial.make_site(self._builds[minor].product, site)
             settings: dict[tuple[tuple[str, str], ...], set[str]] = {}
             for mutant in of_minor:
                 nodes = settings.setdefault(_settings_of(mutant), set())
@@ -95,8 +96,8 @@ class Lane:
             print(f"unchanged, on {minor}: passes the tests that are named", flush=True)
         if names := {name for mutant in mutants for name in mutant.core_tests}:
             self._builds["core"] = build.core_tests(self._minors[-1])
-            executable = next((build.ROOT / "build" / "mutants" / "core").rglob("*_core_tests"))
-            verdict = trial.run_core_tests(executable, sorted(names), trial.TIME_FOR_ALL)
+            product = self._builds["core"].product
+            verdict = trial.run_core_tests(product, sorted(names), trial.TIME_FOR_ALL)
             if verdict.failed:
                 print(verdict.output)
                 print(f"unchanged, C++ tests: FAILED: {verdict.failed}")
@@ -138,6 +139,8 @@ class Lane:
             self._note(self.bad, mutant, f"STALE MUTANT: {error}", minor, started)
         except build.BuildError as error:
             self._note(self.bad, mutant, f"DOES NOT COMPILE: {error}", minor, started)
+        except trial.LoadError as error:
+            self._note(self.bad, mutant, f"CANNOT BE TRIED: {error}", minor, started)
         else:
             if not killer:
                 self._note(self.bad, mutant, "SURVIVED", minor, started)
@@ -239,10 +242,13 @@ def main() -> int:
             print(f"{mutant.name}\n    {mutant.breaks}")
         return 0
     lane = Lane(minors, quick, quick or options.named)
-    if not lane.prepare(chosen):
-        return 1
-    lane.run(chosen)
-    return 0 if lane.report() else 1
+    try:
+        if not lane.prepare(chosen):
+            return 1
+        lane.run(chosen)
+        return 0 if lane.report() else 1
+    finally:
+        shutil.rmtree(SCRATCH, ignore_errors=True)
 
 
 if __name__ == "__main__":

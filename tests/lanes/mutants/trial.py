@@ -35,6 +35,10 @@ class Verdict:
     output: str
 
 
+class LoadError(Exception):
+    """An engine that cannot even be imported proves nothing of the tests."""
+
+
 class Names:
     """Where the tests are that mutants name."""
 
@@ -140,6 +144,8 @@ def run_pytest(
     code, output = _run([*pytest, "-p", "no:cacheprovider", *nodes], environment, seconds)
     if code == 0:
         return Verdict("", output)
+    if code in (2, 3, 4, 5):  # pytest's own, where no test has run
+        raise LoadError(output[-2000:])
     failed = re.findall(r"^(?:FAILED|ERROR) \S*?::(\S+)", output, re.MULTILINE)
     begun = re.findall(r"^\S*?::(\S+)", output, re.MULTILINE)
     if failed:

@@ -74,7 +74,7 @@ add(
     '      "leaq -128(%%rsp), %%rsp\\n\\t"\n',
     "",
     (SWITCH, '      "leaq 128(%%rsp), %%rsp\\n\\t"\n', ""),
-    killed_by=("AnException.rethrown_after_a_switch_is_the_one_of_its_own_context",),
+    killed_by=("ASwitch.spares_the_locals_of_leaf_functions",),
 )
 
 # The state of C++ exceptions.
@@ -106,6 +106,7 @@ for name, find, replace in (
         replace,
         killed_by=(
             "AnException.rethrown_after_a_switch_is_the_one_of_its_own_context",
+            "AnException.that_a_context_has_handled_is_gone_when_that_goes_on",
             "AnException.handled_by_the_resumer_is_not_visible_in_the_context",
             "AnException.handled_by_a_suspended_context_is_not_visible_outside",
             "TheNumberOfExceptionsInFlight.is_that_of_the_running_context",
@@ -239,7 +240,7 @@ add(
     ALLOCATOR,
     "if (slab->free == 0) link(slab);\n",
     "",
-    killed_by=("AnAllocator.keeps_its_books_whatever_the_order",),
+    killed_by=("AnAllocator.uses_a_slab_again_that_was_full",),
 )
 add(
     "a_full_slab_is_handed_out_from",
@@ -287,7 +288,7 @@ add(
     ALLOCATOR,
     "constexpr std::size_t most_unused_share = 64;",
     "constexpr std::size_t most_unused_share = 4;",
-    killed_by=("AnAllocator.prepares_few_stacks_ahead_of_their_use",),
+    killed_by=("AnAllocator.prepares_none_ahead_where_few_are_in_use",),
 )
 add(
     "the_first_page_of_stacks_that_are_prepared_together_gets_no_memory",
@@ -319,7 +320,7 @@ add(
     ALLOCATOR,
     "  const std::lock_guard lock(mutex_);\n  *failure",
     "  *failure",
-    killed_by=("AnAllocator.serves_many_threads",),
+    killed_by=("AnAllocator.is_used_by_one_thread_at_a_time",),
 )
 add(
     "the_allocator_is_not_locked_while_a_stack_is_given_back",
@@ -328,7 +329,7 @@ add(
     "  const std::lock_guard lock(mutex_);\n  const SlabLayout layout(stack_size_, page_size());\n"
     "  Slab* const slab = stack.slab;",
     "  const SlabLayout layout(stack_size_, page_size());\n  Slab* const slab = stack.slab;",
-    killed_by=("AnAllocator.serves_many_threads",),
+    killed_by=("AnAllocator.is_used_by_one_thread_at_a_time",),
 )
 add(
     "all_slabs_begin_at_the_same_place_of_their_span",

@@ -23,6 +23,8 @@ for field in ("chunk", "top", "limit"):
         killed_by=(
             "frames_lie_on_the_stack_that_they_belong_to",
             "test_steps_and_what_follows_them_map_no_memory",
+            "test_frames_of_the_resumer_are_given_back",
+            "test_frames_of_a_step_are_given_back",
         ),
         minors=MINORS[1:],  # 3.11 crashes without memory for frames, which is how some are seen
     )
@@ -35,6 +37,8 @@ for field in ("chunk", "top", "limit"):
         killed_by=(
             "frames_lie_on_the_stack_that_they_belong_to",
             "test_steps_and_what_follows_them_map_no_memory",
+            "test_frames_of_the_resumer_are_given_back",
+            "test_frames_of_a_step_are_given_back",
         ),
         minors=MINORS[1:],  # 3.11 crashes without memory for frames, which is how some are seen
     )
@@ -47,6 +51,8 @@ for field in ("chunk", "top", "limit"):
         killed_by=(
             "frames_lie_on_the_stack_that_they_belong_to",
             "test_steps_and_what_follows_them_map_no_memory",
+            "test_frames_of_the_resumer_are_given_back",
+            "test_frames_of_a_step_are_given_back",
         ),
         minors=MINORS[1:],  # 3.11 crashes without memory for frames, which is how some are seen
     )

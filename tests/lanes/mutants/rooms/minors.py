@@ -266,7 +266,7 @@ add(
     LIMITS,
     "if (running_ != nullptr && running_->contains(&resumer)) {",
     "if (running_ != nullptr) {",
-    killed_by=("limits_of_a_greenlet_on_the_threads_own_stack",),
+    killed_by=("test_the_limits_of_the_stack_are_the_threads_where_a_greenlet_is_on_it",),
     minors=MEASURE,
 )
 for name, breaks, find in (

@@ -108,7 +108,7 @@ for index, name in ((0, "asyncio"), (1, "trio"), (2, "greenlet")):
         "await_() suspends although another task of it runs",
         CURRENT,
         "for (int i = 0; i < NotedTasks::first_registered; ++i) {",
-        f"for (int i = 0; i < NotedTasks::first_registered; ++i) {{\n    if (i == {index}) continue;",
+        f"for (int i = 0; i < NotedTasks::first_registered; ++i) {{ if (i == {index}) continue;",
         killed_by={
             "asyncio": ("test_another_current_task_is_noticed",),
             "trio": ("test_another_current_task_of_trio_is_noticed",),
