@@ -75,6 +75,7 @@ add(
     "",
     (SWITCH, '      "leaq 128(%%rsp), %%rsp\\n\\t"\n', ""),
     killed_by=("ASwitch.spares_the_locals_of_leaf_functions",),
+    quick=True,
 )
 
 # The state of C++ exceptions.
@@ -132,6 +133,7 @@ add(
         "TheNumberOfExceptionsInFlight.is_that_of_the_running_context",
         "TheNumberOfExceptionsInFlight.stays_with_a_context_that_suspends_while_it_unwinds",
     ),
+    quick=True,
 )
 add(
     "cpp_exceptions_in_flight_alone_are_not_exchanged",
@@ -172,6 +174,7 @@ add(
     "if (splitting_guards.fetch_add(1) >= most_mappings() / 16 * 7) {",
     "if (splitting_guards.fetch_add(1) >= most_mappings()) {",
     killed_by=("test_the_system_has_no_memory",),
+    quick=True,
 )
 add(
     "guards_that_are_mappings_are_not_counted_down_with_their_slab",
@@ -265,6 +268,7 @@ add(
     "    slab->guarded |= bit;\n",
     "",
     killed_by=("test_a_stack_that_is_used_again_has_its_guard_already",),
+    quick=True,
 )
 add(
     "guards_of_stacks_that_are_prepared_together_are_not_remembered",

@@ -100,6 +100,7 @@ add(
     "if (ended != this_thread_ || thread_state->id != id || interpreter::is_finalizing()) return;",
     "if (ended != this_thread_ || interpreter::is_finalizing()) return;",
     killed_by=("test_a_state_that_is_cleared_by_another_leaves_the_portals_of_that",),
+    quick=True,
 )
 add(
     "the_end_of_a_state_in_another_thread_is_taken_for_that_of_this_ones",
@@ -149,6 +150,7 @@ add(
     "const bool referred_to = thread->unfinished_.load(std::memory_order_acquire) != nullptr ||",
     "const bool referred_to = false ||",
     killed_by=("test_the_record_of_a_thread_outlives_it_while_portals_refer_to_it",),
+    quick=True,
 )
 add(
     "the_record_of_a_thread_is_never_freed",
@@ -157,6 +159,7 @@ add(
     "    if (!referred_to) delete thread;\n",
     "    (void)referred_to;\n",
     killed_by=("test_the_records_of_threads_are_freed",),
+    quick=True,
 )
 add(
     "fibers_that_are_abandoned_stay_listed",
@@ -197,6 +200,7 @@ add(
     "      Py_DECREF(done->owner);\n",
     "",
     killed_by=("portals_dropped_across_threads", "test_adopted_portals_are_freed"),
+    quick=True,
 )
 add(
     "no_handler_is_called_around_fork",
@@ -251,6 +255,7 @@ add(
     "if (suspended_at() < kept_low_) suspended_deep_ = true;",
     "",
     killed_by=("test_a_stack_that_was_suspended_deep_gives_its_memory_back",),
+    quick=True,
 )
 add(
     "a_stack_that_was_suspended_deep_is_noted_for_good",

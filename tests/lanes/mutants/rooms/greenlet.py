@@ -78,6 +78,7 @@ add(
     "if (resumed_ && ended()) {",
     "if (false) {",
     killed_by=("test_a_greenlet_that_is_suspended_in_await_is_switched_to",),
+    quick=True,
 )
 add(
     "a_message_that_nobody_takes_is_never_freed",
@@ -147,6 +148,7 @@ add(
     "keep = static_cast<DelegatedFiber*>(fiber)->keep();",
     "{}",
     killed_by=("test_a_greenlet_that_waits_in_await_outlives_the_one_of_its_portal",),
+    quick=True,
 )
 add(
     "an_await_that_is_astray_is_taken_for_one_in_its_place",
@@ -184,6 +186,7 @@ add(
     "    Py_XDECREF(previous);\n",
     "    (void)previous;\n",
     killed_by=("test_greenlets_keep_no_context_but_their_last",),
+    quick=True,
 )
 add(
     "a_private_context_is_not_noted",

@@ -82,6 +82,7 @@ add(
     "thread_state->exc_info = exc_info_;",
     "",
     killed_by=("test_a_step_that_handles_one_keeps_it_to_itself",),
+    quick=True,
 )
 add(
     "the_handled_exceptions_are_not_saved_on_leaving",
@@ -90,6 +91,7 @@ add(
     "exc_info_ = thread_state->exc_info;",
     "",
     killed_by=("test_a_generator_in_a_step_keeps_what_it_handles",),
+    quick=True,
 )
 add(
     "the_handled_exceptions_are_not_restored_on_leaving",
@@ -106,6 +108,7 @@ add(
     "Py_CLEAR(base_.exc_value);",
     "",
     killed_by=("test_what_a_step_leaves_handled_is_gone_with_it",),
+    quick=True,
 )
 add(
     "an_exception_left_by_a_finished_step_is_not_looked_for",
@@ -216,6 +219,7 @@ add(
     "reinterpret_cast<PyContext*>(Py_NewRef(base))",
     "reinterpret_cast<PyContext*>(base)",
     killed_by=("test_rebased_contexts_keep_the_count_of_their_references",),
+    quick=True,
 )
 add(
     "a_thread_without_a_context_gets_none",
@@ -243,6 +247,7 @@ add(
     "remaining(thread_state) = now - resumer.depth;",
     "",
     killed_by=("test_the_depth_of_a_step_does_not_count_outside",),
+    quick=True,
 )
 add(
     "a_limit_that_is_exceeded_on_entering_is_forgotten",
@@ -251,6 +256,7 @@ add(
     "      base += left;\n",
     "",
     killed_by=("test_a_step_that_exceeds_the_limit_leaves_nothing_counted",),
+    quick=True,
 )
 add(
     "less_than_nothing_may_remain_on_entering",

@@ -76,6 +76,7 @@ add(
     "Ref keep = Ref::borrow(self->object());",
     "",
     killed_by=("test_a_portal_that_its_task_lets_go_of_lives_until_its_step_ends",),
+    quick=True,
 )
 add(
     "the_argument_of_a_step_is_not_held_by_it",
@@ -205,6 +206,7 @@ add(
     "return thread.in_native() ? Backend::native : Backend::greenlet;",
     "return (void)thread, Backend::greenlet;",
     killed_by=("greenlets_outlive_a_portal_on_a_stack_of_ours",),
+    quick=True,
 )
 add(
     "a_program_that_has_imported_greenlet_runs_on_stacks_of_ours",

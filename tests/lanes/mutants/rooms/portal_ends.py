@@ -140,6 +140,7 @@ add(
     "    Py_DECREF(value);\n    if (outcome",
     "    if (outcome",
     killed_by=("test_traps_and_answers_are_let_go_of",),
+    quick=True,
 )
 add(
     "an_exception_that_is_thrown_into_a_coroutine_is_never_freed",
@@ -218,6 +219,7 @@ add(
     "if (self->fiber == nullptr) Py_VISIT(self->target);",
     "",
     killed_by=("test_a_portal_in_a_cycle_with_its_target_is_traversed_and_cleared",),
+    quick=True,
 )
 add(
     "a_portal_that_refuses_to_end_is_freed_with_its_stack_in_use",
@@ -242,4 +244,5 @@ add(
     "if (PyInterpreterState_Get() != PyInterpreterState_Main()) {",
     "if (false) {",
     killed_by=("sub_interpreters",),
+    quick=True,
 )

@@ -174,6 +174,7 @@ add(
     "if (noted_.version != 0) {",
     killed_by=("test_another_running_loop_is_noticed",),
     minors=("3.11", "3.12"),
+    quick=True,
 )
 add(
     "what_trio_runs_in_another_thread_is_taken_for_this_ones",
@@ -251,6 +252,7 @@ add(
     "if (coroutine != current) {",
     "if (false) {",
     killed_by=("test_a_task_whose_coroutine_is_another_is_not_written_to",),
+    quick=True,
 )
 add(
     "a_coroutine_that_is_replaced_is_never_freed",
@@ -259,6 +261,7 @@ add(
     "Ref previous = Ref::steal(coroutine);",
     "Ref previous = Ref::borrow(coroutine);",
     killed_by=("test_a_coroutine_that_is_replaced_is_let_go_of",),
+    quick=True,
 )
 add(
     "the_replacement_of_a_coroutine_is_not_counted",
