@@ -319,14 +319,6 @@ add(
     quick=True,
 )
 add(
-    "the_gil_state_counter_stays_raised_after_a_state_has_ended",
-    "the thread states of foreign threads are never freed",
-    ENDING,
-    "    --thread_state_->gilstate_counter;\n",
-    "",
-    killed_by=("test_c_code_called_as_a_foreign_thread_ends_finds_its_state_in_use",),
-)
-add(
     "what_closing_leaves_in_the_dict_of_a_state_is_not_dropped",
     "what a portal puts into a threading.local as its thread ends is never freed",
     ENDING,
