@@ -218,8 +218,12 @@ def goes_back_to_the_threads_stack():
     """A portal's code goes on to a greenlet on the stack of its thread, which runs another one."""
     import greenlet
 
-    class Value:
-        pass
+    _engine.set_backend("native")
+
+    def in_c(levels, function):
+        return max(
+            [levels], key=lambda _: (in_c(levels - 1, function) if levels else function()) or 0
+        )
 
     def frees_at_once():
         value = [Value()]
@@ -236,7 +240,8 @@ def goes_back_to_the_threads_stack():
 
     def inside():
         other = greenlet.greenlet(on_the_threads_stack)
-        other.switch()
+        # Far below what this greenlet has on the thread's stack while its portal runs.
+        in_c(50, other.switch)
         finish(suspended(lambda: (wait(), other.switch(), freed.append(frees_at_once()))))
         freed.append(frees_at_once())
         calls.append(1)
