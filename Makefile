@@ -1,6 +1,6 @@
 # One command a check; each is a script in scripts/. See CONTRIBUTING.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-next bench bench-quick cpp-test lint format types asan tsan leak torture fuzz test-arm64 dist check clean
+.PHONY: help setup demo test test-next bench bench-quick cpp-test lint format types asan tsan leak torture fuzz mutants test-arm64 dist check clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -53,6 +53,9 @@ torture: ## run parts of CPython's own suite inside portals
 
 fuzz: ## compare random programs, run natively and through portals
 	@scripts/fuzz.sh
+
+mutants: ## change the engine in many small ways, and expect a test to fail each time
+	@scripts/mutants.sh
 
 test-arm64: ## run the C++ tests and pytest for AArch64, emulated
 	@scripts/test-arm64.sh

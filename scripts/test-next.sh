@@ -3,15 +3,15 @@
 # directory of its own, made by debootstrap on the first run and kept in the user's cache. By root.
 # Arguments name the minors, "3.14" and "3.15" unless told. SWITCHBACK_NEXT_ROOT is the directory,
 # SWITCHBACK_NEXT_MIRROR the archive that it is made from; SWITCHBACK_NEXT_LANES has one or more of
-# "pytest jit torture bench", of which "jit" runs pytest with the JIT compiler switched on, and "bench"
-# measures latency and memory.
+# "pytest jit torture mutants bench", of which "jit" runs pytest with the JIT compiler switched on,
+# "mutants" tries what is changed there only, and "bench" measures latency and memory.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 root=${SWITCHBACK_NEXT_ROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/switchback/sid}
 mirror=${SWITCHBACK_NEXT_MIRROR:-http://deb.debian.org/debian}
-lanes=${SWITCHBACK_NEXT_LANES:-pytest torture}
+lanes=${SWITCHBACK_NEXT_LANES:-pytest torture mutants}
 
 # Inside of the root directory: tests what has been copied there.
 test_here() {
@@ -41,6 +41,9 @@ test_here() {
         ".venvs/$minor/bin/python" benchmarks/run.py --output "build/bench/$minor" latency portals
     fi
   done
+  if [[ $lanes == *mutants* ]]; then
+    MINOR="$*" record mutants '^mutants: ' scripts/mutants.sh --specific
+  fi
   print_summary 'make test-next'
 }
 

@@ -113,6 +113,23 @@ TEST(AnException, handled_by_a_suspended_context_is_not_visible_outside) {
   EXPECT_EQ(std::current_exception(), nullptr);
 }
 
+TEST(AnException, that_a_context_has_handled_is_gone_when_that_goes_on) {
+  bool visible = true;
+  TestContext context([&](TestContext& self) {
+    try {
+      throw std::runtime_error("inside");
+    } catch (const std::runtime_error&) {
+      self.suspend();
+    }
+    self.suspend();
+    visible = std::current_exception() != nullptr;
+  });
+  while (context.resume()) {
+    EXPECT_EQ(std::current_exception(), nullptr);
+  }
+  EXPECT_FALSE(visible);
+}
+
 TEST(AnException, can_be_handed_to_the_resumer_as_a_pointer) {
   std::exception_ptr exception;
   TestContext context([&](TestContext&) {

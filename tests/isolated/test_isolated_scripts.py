@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.children import check_child, run_python
+from support.children import FREED_IN_C, check_child, run_python
 from support.conditions import marks_of_script
 
 HERE = Path(__file__).parent
@@ -20,4 +20,4 @@ pytestmark = [pytest.mark.in_child_process, pytest.mark.quick]
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_script_exits_cleanly(script):
-    check_child(run_python("-W", "error", script, timeout=90))
+    check_child(run_python("-W", "error", script, timeout=90, **FREED_IN_C))

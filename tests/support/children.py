@@ -15,6 +15,12 @@ TESTS = Path(__file__).resolve().parent.parent
 SOURCE = TESTS.parent
 
 
+#: Changes of the environment by which what was freed reads as other than what it was: of what C
+#: code frees, and of Python's objects.
+FREED_IN_C = {"MALLOC_PERTURB_": "165", "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+FREED_OBJECTS = {"PYTHONMALLOC": "debug"}
+
+
 def environment(**changes: str | None) -> dict[str, str]:
     """That of this process, in which children find `support`, with changes; None leaves out."""
     path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
