@@ -45,7 +45,6 @@ class World:
         self.nested = nested
         self.events: list[Any] = []
         self.dropping = self.throwing = self.closing = 0
-        self.dropped_while_closing = False
         # What is thrown into nested coroutines passes the exceptions that the outer ones handle by:
         # natively they are out of sight in the inner ones, and replace what those have noted as
         # the context. To synchronous frames they are what they are for any call.
@@ -70,7 +69,6 @@ class World:
         """Nothing suspends meanwhile; from now on, when locals go is not compared."""
         self.dropping += really
         self.thrown |= really
-        self.dropped_while_closing = self.closing > 0
         try:
             yield
         finally:
@@ -79,11 +77,15 @@ class World:
     @contextlib.contextmanager
     def closes(self) -> Iterator[None]:
         """A generator is closed meanwhile: a synchronous one keeps a GeneratorExit to itself."""
+        dropping = self.dropping
         self.closing += 1
         try:
             yield
         finally:
             self.closing -= 1
+        # What is dropped meanwhile ends here as well natively, as it awaits aclose().
+        if self.dropping > dropping:
+            raise GeneratorExit
 
     def deleted(self, value: int) -> None:
         if self.thrown:
@@ -321,11 +323,7 @@ def run(case: Case, way: int) -> list[Any]:
     exec(compile(case.source(way), "<program>", "exec"), names)
 
     def unraisable(args: Any) -> None:
-        # A synchronous generator that is closed keeps the GeneratorExit of a drop to itself; its
-        # caller goes on with what made it close the generator.
-        if not (world.dropping and world.dropped_while_closing):
-            # Which exception passes at that time hangs on when that is; see below.
-            world.note("unraisable", repr(args.exc_value))
+        world.note("unraisable", repr(args.exc_value))
 
     hook, sys.unraisablehook = sys.unraisablehook, unraisable
     gc.disable()
