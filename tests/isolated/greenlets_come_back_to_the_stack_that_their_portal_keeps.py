@@ -3,7 +3,7 @@
 The portal began before the program had imported greenlet, so that it runs on a stack of ours.
 """
 
-# mark: chooses_native: is about portals that begin before greenlet is imported
+# mark: needs_native: is about portals that begin before greenlet is imported
 # mark: not_under asan tsan: greenlet copies stacks, which this sanitizer does not follow
 
 import gc

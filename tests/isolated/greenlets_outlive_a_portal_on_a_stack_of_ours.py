@@ -3,7 +3,7 @@
 Portals inside of one that began before the import of greenlet run on stacks of ours as well.
 """
 
-# mark: chooses_native: is about portals that begin before greenlet is imported
+# mark: needs_native: is about portals that begin before greenlet is imported
 # mark: not_under asan tsan: greenlet copies stacks, which this sanitizer does not follow
 
 import gc
