@@ -3,6 +3,7 @@
 Usage: with_counted_calls.py LIBRARY CASE
 """
 
+import _thread
 import ctypes
 import errno
 import mmap
@@ -127,8 +128,8 @@ def deep_once():
 def fork_amid_the_end_of_a_thread():
     _engine.idle_stacks()
     calls.delay(DISCARD, 1_000)
-    # Its stacks are given back after join() has returned, and without the GIL.
-    in_thread(run_many, 2)
+    # It gives its stacks back without the GIL, and nobody waits for its end.
+    _thread.start_new_thread(run_many, (2,))
     deadline = time.monotonic() + 10
     while calls.started(DISCARD) == 0:
         assert time.monotonic() < deadline, "no stack is given back"

@@ -316,6 +316,8 @@ add(
     "",
     (ENDING, "    --thread_state_->gilstate_counter;\n", ""),
     killed_by=("test_c_code_called_as_a_foreign_thread_ends_finds_its_state_in_use",),
+    # PyGILState_Release() raises it itself from 3.12.4 on.
+    minors=("3.11", "3.12"),
     quick=True,
 )
 add(
