@@ -132,6 +132,23 @@ install_requirements() {
   done
 }
 
+# Installs the libraries that call back, with one folder for each version of pybind11. A library that
+# has no wheel for this Python is left out, and its tests are skipped.
+install_foreign() {
+  local venv=$1 file name sum
+  for file in requirements/foreign.txt requirements/pybind11-*.txt; do
+    name=$(basename "$file" .txt)
+    sum=$(sha256sum "$file")
+    if [[ $(cat "$venv/.requirements-$name" 2>/dev/null) == "$sum" ]]; then continue; fi
+    note "installing $file in $venv"
+    local into=()
+    if [[ $name == pybind11-* ]]; then into=(--upgrade --target "$venv/$name"); fi
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+      "${into[@]}" -r "$file" || note "$file: not installed, its tests are skipped"
+    echo "$sum" >"$venv/.requirements-$name"
+  done
+}
+
 # With QUICK=1 in the environment the longer checks do less, for continuous integration.
 is_quick() { [[ -n ${QUICK:-} ]]; }
 

@@ -11,7 +11,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 #: The rooms of the engine, from the floor up. A room includes itself and those before it.
-ROOMS = ("core", "interpreter", "fiber", "greenlet", "tasks", "portal", "module")
+ROOMS = (
+    "core",
+    "interpreter",
+    "tracing",
+    "foreign",
+    "fiber",
+    "greenlet",
+    "tasks",
+    "portal",
+    "module",
+)
 
 #: Where the name of a framework may stand in code. The task of each is in a file of its own, and
 #: listed in one. greenlet is a backend as well, between which portals choose.

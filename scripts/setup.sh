@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the machine ready: missing Debian packages, and one virtual environment a Python.
 # Arguments name what else is needed: gtest, benchmark, clang, arm64, valgrind and wrk as Debian
-# packages; bench, demo and lint as requirements/*.txt.
+# packages; bench, demo and lint as requirements/*.txt; foreign as libraries for each Python.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -15,7 +15,7 @@ if command -v flock >/dev/null; then
   flock 9
 fi
 
-packages=() requirements=()
+packages=() requirements=() with_foreign=
 if ! command -v "${CXX:-g++}" >/dev/null; then
   packages+=(g++)
 elif ! knows_cpp20; then
@@ -33,6 +33,7 @@ for feature in "$@"; do
       command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
       ;;
     valgrind | wrk) command -v "$feature" >/dev/null || packages+=("$feature") ;;
+    foreign) with_foreign=1 ;;
     demo | bench | lint) requirements+=("$feature") ;;
     *) die "setup: unknown feature '$feature'" ;;
   esac
@@ -69,6 +70,7 @@ for minor in "${minors[@]}"; do
   else
     install_requirements "$venv" build test
   fi
+  if [[ -n $with_foreign ]]; then install_foreign "$venv"; fi
   found=$((found + 1))
 done
 if [[ $found == 0 ]]; then

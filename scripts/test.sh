@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 say setup
-scripts/setup.sh gtest clang
+scripts/setup.sh gtest clang foreign
 export SWITCHBACK_IS_SET_UP=1
 
 record 'C++ tests' 'tests passed' scripts/cpp-test.sh
@@ -21,5 +21,9 @@ for minor in "${minors[@]}"; do
     scripts/pytest.sh "$minor" "$@"
 done
 
+# Portals of programs that use greenlet stay on stacks of ours: the same tests in such a program.
+minor=$(main_minor)
+SWITCHBACK_TEST_BESIDE=greenlet record "$minor, beside greenlet" "$pytest_closing" \
+  scripts/pytest.sh "$minor" "$@"
 record 'unknown minor' "$pytest_closing" scripts/unknown-minor.sh
 print_summary 'make test'

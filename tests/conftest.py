@@ -13,6 +13,10 @@ os.environ.setdefault("SWITCHBACK_BACKEND", "native")
 
 pytest.register_assert_rewrite("support")
 
+# Before the package: some programs have imported greenlet by then. The other order has tests.
+if os.environ.get("SWITCHBACK_TEST_BESIDE") == "greenlet":
+    import greenlet  # noqa: F401
+
 from support import conditions  # noqa: E402
 from support.libraries import ASYNCIO_LIBRARIES, Library, make_library  # noqa: E402
 from support.same_as_await import Outcome, run_both_ways  # noqa: E402

@@ -4,7 +4,12 @@ import atexit as _atexit
 
 from . import _engine, _refusals, _settings
 from ._engine import NoPortalError as NoPortalError, await_ as await_
-from ._frameworks import Framework as Framework, register_framework as register_framework
+from ._exclusive import Exclusive as Exclusive, exclusive as exclusive
+from ._frameworks import (
+    Framework as Framework,
+    register_framework as register_framework,
+    watch_imports as _watch_imports,
+)
 from ._frameworks._trio_tree import AutoPortalInstrument as AutoPortalInstrument
 from ._greenback import install_as_greenback as install_as_greenback
 from ._helpers import (
@@ -13,6 +18,7 @@ from ._helpers import (
     autoawait as autoawait,
     decorate_as_sync as decorate_as_sync,
 )
+from ._no_await import no_await as no_await
 from ._portals import (
     bestow_portal as bestow_portal,
     ensure_portal as ensure_portal,
@@ -20,7 +26,11 @@ from ._portals import (
     with_portal_run as with_portal_run,
     with_portal_run_sync as with_portal_run_sync,
 )
-from ._settings import settings as settings
+from ._settings import (
+    BackendInUse as BackendInUse,
+    backend_in_use as backend_in_use,
+    settings as settings,
+)
 from ._tree import (
     portals_for_children as portals_for_children,
     portals_for_tree as portals_for_tree,
@@ -29,7 +39,18 @@ from ._tree import (
 
 __version__ = "0.1.0"
 
+
+def _stackscope_install_glue_() -> None:
+    # stackscope calls it before it first looks at a stack.
+    from ._stackscope import install_glue
+
+    install_glue()
+
+
 # All that an import does beside defining names.
-_engine.set_explainers(_refusals.explain_no_portal, _refusals.explain_wrong_thread)
+_engine.set_explainers(
+    _refusals.explain_no_portal, _refusals.explain_wrong_thread, _refusals.explain_not_awaitable
+)
+_watch_imports()
 _settings.read_environment()
 _atexit.register(_engine.close_suspended_portals)

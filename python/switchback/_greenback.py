@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-from . import _refusals
+from . import _refusals, _stackscope
 
 #: The release of greenback whose interface this package has.
 INTERFACE_VERSION = "1.3.0"
@@ -54,4 +54,5 @@ def install_as_greenback() -> None:
     greenback.__path__ = []
     greenback._impl = sys.modules["greenback._impl"]  # type: ignore[attr-defined]
     greenback._util = sys.modules["greenback._util"]  # type: ignore[attr-defined]
+    _stackscope.prepare_import(greenback)
     _refusals.package_name = "greenback"

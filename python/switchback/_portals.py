@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, ParamSpec, TypeVar
+from types import CoroutineType
+from typing import Any, ParamSpec, TypeVar, cast
 
 from ._engine import (
     call_in_portal,
@@ -13,6 +14,7 @@ from ._engine import (
     open_task_portal,
 )
 from ._frameworks import Task, current_task, framework_of
+from ._refusals import refuse_coroutine_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -96,8 +98,13 @@ async def with_portal_run_sync(sync_fn: Callable[P, T], *args: P.args, **kwargs:
     The portal lasts for this call only. Inside a portal, this is just the call. Works in tasks of
     any framework and under any coroutine runner.
 
-    It is a checkpoint only where `sync_fn` awaits one. Raises what `sync_fn` raises.
+    It is a checkpoint only where `sync_fn` awaits one. Raises what `sync_fn` raises, and
+    `TypeError` for an async function, which is one for `with_portal_run`.
     """
     if has_active_portal():
-        return sync_fn(*args, **kwargs)
-    return await open_call_portal(sync_fn, args, kwargs)
+        result = sync_fn(*args, **kwargs)
+    else:
+        result = await open_call_portal(sync_fn, args, kwargs)
+    if type(result) is CoroutineType:
+        refuse_coroutine_of(sync_fn, cast("CoroutineType[Any, Any, Any]", result))
+    return result

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import sys
 import threading
+from types import CoroutineType, FunctionType, MethodType
+from typing import Any
 
 from . import _engine
-from ._frameworks import built_in, current_task
+from ._frameworks import _greenlet, built_in, current_task
 
 #: The name by which the program knows this package.
 package_name = "switchback"
 
+#: As in `inspect`, whose import takes a while.
+CO_COROUTINE = 0x80
+
 
 def explain_no_portal() -> str:
-    # Not with the package, whose import is to be quick.
-    from ._frameworks import _greenlet
-
     if _greenlet.in_greenlet_of_a_step():
-        return _greenlet.REFUSAL
+        return _greenlet.refusal()
     found = current_task()
     if found is None:
         thread = threading.current_thread()
@@ -25,8 +27,8 @@ def explain_no_portal() -> str:
         from_thread = " or ".join(framework.AWAIT_FROM_THREAD for framework in frameworks)
         return (
             f"await_() needs an async task to wait in, and none is running in thread "
-            f"{thread.name!r} at this point. Call it from a function that a task with a portal "
-            f"calls, in the thread of its event loop; from another thread, use "
+            f"{thread.name!r} at this point{_of_pool(thread)}. Call it from a function that a task "
+            f"with a portal calls, in the thread of its event loop; from another thread, use "
             f"{from_thread} instead. Where a coroutine runs without a task, use "
             f"'await {package_name}.with_portal_run(async_fn)' and not "
             f"{package_name}.ensure_portal(). Outside of any coroutine, you must create a "
@@ -43,7 +45,47 @@ def explain_no_portal() -> str:
     return (
         f"await_() needs a portal in the running task, and {task!r} has none. You must create a "
         f"{package_name} portal: 'await {package_name}.ensure_portal()' for the rest of the task, "
-        f"or 'await {package_name}.with_portal_run(async_fn, *args)' for one call"
+        f"'await {package_name}.with_portal_run(async_fn, *args)' for one call, or "
+        f"'await {package_name}.with_portal_run_tree(main)' for a whole program with all its tasks"
+    )
+
+
+def _of_pool(thread: threading.Thread) -> str:
+    """Return what else there is to say of a thread that runs functions for an event loop."""
+    # What it runs: a function of a pool, or a class of its own.
+    origin = getattr(thread, "_target", None) or type(thread)
+    if not str(origin.__module__).startswith(("concurrent.futures.", "anyio.")):
+        return ""
+    run_in_pool = " or ".join(framework.RUN_IN_POOL for framework in built_in())
+    return (
+        f", which belongs to a pool of threads: {run_in_pool} and the like run a function outside "
+        "of the event loop. A function that awaits needs no such thread: "
+        f"'await {package_name}.with_portal_run_sync(fn)' runs it in the event loop"
+    )
+
+
+def explain_not_awaitable(what: object, message: str) -> str:
+    """Return the message of `await` for what cannot be awaited, with what to do instead."""
+    futures = sys.modules.get("concurrent.futures")
+    if futures is not None and isinstance(what, futures.Future):
+        ways = " or ".join(f"await_({framework.WAIT_FOR_FUTURE})" for framework in built_in())
+        return f"{message}: it is a future of threads; use {ways}"
+    if isinstance(what, FunctionType | MethodType):
+        name = what.__name__
+        return f"{message}: it is a function, and not what it returns; call it: await_({name}(...))"
+    return message
+
+
+def refuse_coroutine_of(function: object, coroutine: CoroutineType[Any, Any, Any]) -> None:
+    """Raise `TypeError` where an async function was called as if it were a synchronous one."""
+    inner = getattr(function, "func", function)  # of a partial
+    if not getattr(getattr(inner, "__code__", None), "co_flags", 0) & CO_COROUTINE:
+        return
+    coroutine.close()
+    name = getattr(inner, "__name__", "async_fn")
+    raise TypeError(
+        f"with_portal_run_sync() runs synchronous functions, and {name!r} is an async one: use "
+        f"'await {package_name}.with_portal_run({name}, ...)'"
     )
 
 

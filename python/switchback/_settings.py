@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import _engine
 
@@ -21,9 +22,9 @@ class Settings:
     def backend(self) -> str:
         """Which backend portals run on: "auto", "native" or "greenlet".
 
-        "native" has stacks of its own. "greenlet" runs portals in greenlets, for programs that use
-        greenlet themselves. "auto" is "greenlet" where the program has imported greenlet, or where
-        there is no native backend, and else "native".
+        "native" has stacks of its own. "greenlet" runs portals in greenlets. "auto" is "native"
+        wherever that can be had, in programs that use greenlet as well. `backend_in_use` tells
+        where it cannot.
 
         It is "auto" unless the environment variable SWITCHBACK_BACKEND says otherwise. It can be
         set at any time, and counts for portals whose first step begins after that. Setting it
@@ -45,7 +46,8 @@ class Settings:
     def stack_size(self) -> int:
         """The bytes of address space that the stack of each portal takes, on the native backend.
 
-        It is 10 MiB unless the environment variable SWITCHBACK_STACK_SIZE says otherwise. It can be
+        It is 10 MiB unless the environment variable SWITCHBACK_STACK_SIZE says otherwise, in bytes
+        or as in "16M". It can be
         set until the first portal begins, from 256 KiB to 1 GiB; to less than 10 MiB from
         CPython 3.14 on. Setting it raises `ValueError` for other sizes, `TypeError` for what is not
         an int, and `RuntimeError` once a portal has begun.
@@ -86,6 +88,46 @@ def _no_such_setting(settings: Settings, name: str) -> AttributeError:
 settings = Settings()
 
 
+class BackendInUse(NamedTuple):
+    """What `backend_in_use` returns."""
+
+    #: "native" or "greenlet".
+    name: str
+    #: The reason, for people to read.
+    why: str
+
+
+def backend_in_use() -> BackendInUse:
+    """Return which backend the portals run on that begin now, and why.
+
+    A portal keeps the backend that it began on.
+    """
+    obstacle = _engine.native_obstacle()
+    if obstacle is not None:
+        return BackendInUse("greenlet", obstacle)
+    if settings.backend != "auto":
+        return BackendInUse(settings.backend, "switchback.settings.backend says so")
+    obstacle = _engine.greenlet_obstacle()
+    if obstacle is not None:
+        return BackendInUse("greenlet", obstacle)
+    python = f"CPython {sys.version_info.major}.{sys.version_info.minor}"
+    if "greenlet" in sys.modules:
+        return BackendInUse("native", f"{python} and the program's greenlet are known")
+    return BackendInUse("native", f"{python} is known")
+
+
+def parse_size(text: str) -> int:
+    """Return a number of bytes: "65536", or with a unit, "16M" and "16 MiB"."""
+    number = text.strip().upper().removesuffix("B").removesuffix("I").rstrip()
+    shift = {"K": 10, "M": 20, "G": 30}.get(number[-1:], 0)
+    try:
+        return int(number[: -1 if shift else None]) << shift
+    except ValueError:
+        raise ValueError(
+            f"the size of a stack is a number of bytes, which K, M or G may follow, not {text!r}"
+        ) from None
+
+
 def read_environment() -> None:
     """Set what environment variables set, and warn where a portal may lack a backend.
 
@@ -94,7 +136,7 @@ def read_environment() -> None:
     size = os.environ.get(STACK_SIZE_VARIABLE)
     if size:
         try:
-            settings.stack_size = int(size)
+            settings.stack_size = parse_size(size)
         except (ValueError, OverflowError) as error:
             raise ValueError(f"{STACK_SIZE_VARIABLE}: {error}") from None
     chosen = os.environ.get(BACKEND_VARIABLE)

@@ -84,5 +84,7 @@ async def with_portal_run_tree(
     It is a checkpoint only where `async_fn` executes one. Raises what `async_fn` raises, and
     `RuntimeError` as `portals_for_children` does.
     """
+    framework, task = _current()
+    framework.name_after(task, with_portal_run_tree, async_fn)
     with portals_for_children():
         return await with_portal_run(async_fn, *args, **kwargs)

@@ -12,9 +12,12 @@ class DelegatedFiber : public Fiber {
   virtual bool run_delegated(PyThreadState* thread_state, Thread& thread) = 0;
   virtual PyObject* suspend_delegated(PyObject* trap, PyObject* awaited, PyObject** exception) = 0;
 
-  // Which fiber of the calling thread is the innermost that runs, where this is the first of
-  // running(); `native` if it is none of these.
-  virtual Fiber* find_innermost(Fiber* native) = 0;
+  // Which fiber of the calling thread is the innermost that runs, on the thread's own stack: one of
+  // those that run away from their stacks, of which `latest` is the first.
+  virtual Fiber* find_innermost(Fiber* latest) = 0;
+
+  // Fiber::innermost_frame(), which see.
+  virtual PyObject* delegated_frame() const = 0;
 
   // Keeps the fiber for a frame on it, which may run on when the job and its owner have ended.
   virtual Ref keep() const = 0;
@@ -29,11 +32,9 @@ class DelegatedFiber : public Fiber {
   DelegatedFiber() : Fiber(false) {}
   ~DelegatedFiber() = default;
 
-  DelegatedFiber* next() const { return next_; }
-
  private:
   friend class Thread;
-  DelegatedFiber* next_ = nullptr;  // in a list of the thread's: running or idle
+  DelegatedFiber* next_ = nullptr;  // in a list of the thread's idle ones
 };
 
 }  // namespace switchback::fiber

@@ -16,8 +16,17 @@ bool Fiber::run(PyThreadState* thread_state, Thread& thread) {
 }
 
 PyObject* Fiber::suspend(PyObject* trap, PyObject* awaited, PyObject** exception) {
-  if (is_native_) return static_cast<StackFiber*>(this)->suspend_stack(trap, awaited, exception);
+  if (is_native_) {
+    auto* const self = static_cast<StackFiber*>(this);
+    if (self->is_on_errand()) return self->suspend_on_errand(trap, awaited, exception);
+    return self->suspend_stack(trap, awaited, exception);
+  }
   return static_cast<DelegatedFiber*>(this)->suspend_delegated(trap, awaited, exception);
+}
+
+PyObject* Fiber::innermost_frame(PyThreadState* thread_state) const {
+  if (is_native_) return static_cast<const StackFiber*>(this)->frame_on_stack(thread_state);
+  return static_cast<const DelegatedFiber*>(this)->delegated_frame();
 }
 
 }  // namespace switchback::fiber

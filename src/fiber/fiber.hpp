@@ -36,6 +36,14 @@ class Fiber {
   // Whether this is a StackFiber.
   bool is_native() const { return is_native_; }
 
+  // The next in Thread's list of those that run away from their own stacks, or nullptr.
+  Fiber* next_away() const { return next_away_; }
+
+  // Whether await_() on it may take the short way: this is a StackFiber, and nothing guards against
+  // a suspension.
+  bool takes_short_way() const { return takes_short_way_; }
+  void set_guarded(bool is_guarded) { takes_short_way_ = is_native_ && !is_guarded; }
+
   // Prepares an idle fiber for its next run().
   void set_job(Job job, PyObject* owner, PyObject* argument) {
     job_ = job;
@@ -68,6 +76,10 @@ class Fiber {
   // raised. `awaited` (borrowed, alive meanwhile) is what is waited for.
   PyObject* suspend(PyObject* trap, PyObject* awaited, PyObject** exception);
 
+  // While suspended: the frame that suspend() was called from, as an object, a new reference. In
+  // any thread. nullptr if there is none, without an exception.
+  PyObject* innermost_frame(PyThreadState* thread_state) const;
+
   // Whose job this is; nullptr once a suspended fiber has been abandoned.
   PyObject* owner() const { return owner_; }
   // While suspended: what is waited for, borrowed. nullptr once something else than run() has
@@ -90,7 +102,7 @@ class Fiber {
   }
 
  protected:
-  explicit Fiber(bool is_native) : is_native_(is_native) {}
+  explicit Fiber(bool is_native) : is_native_(is_native), takes_short_way_(is_native) {}
   ~Fiber() = default;
 
   // In run(): the job goes on from here.
@@ -130,6 +142,18 @@ class Fiber {
     awaited_ = nullptr;
   }
 
+  // Takes before_suspend() back, where the trap has reached nobody: the job goes on.
+  void undo_suspend() {
+    Ref::steal(std::exchange(result_, nullptr));
+    awaited_ = nullptr;
+    progress_ = Progress::running;
+  }
+
+  void forget_awaited() { awaited_ = nullptr; }
+
+  // Takes the exception that set_message() may have left, an owned reference.
+  PyObject* take_message_exception() { return std::exchange(message_exception_, nullptr); }
+
   bool ended() const { return progress_ == Progress::ended; }
 
  private:
@@ -147,6 +171,7 @@ class Fiber {
   enum class Progress : std::uint8_t { running, suspended, ended };
   Progress progress_ = Progress::ended;
   const bool is_native_;
+  bool takes_short_way_;
 
   // From the first suspension of a job to its end: the thread that has to resume it, and the place
   // in that thread's list. The thread also while an owner keeps the fiber for its next job.
@@ -154,6 +179,8 @@ class Fiber {
   std::uint64_t thread_state_id_ = 0;
   std::atomic<Fiber*> next_unfinished_ = nullptr;
   std::atomic<Fiber*>* link_ = nullptr;  // what points at this fiber in the list
+
+  Fiber* next_away_ = nullptr;  // in a list of the thread's
 };
 
 }  // namespace switchback::fiber

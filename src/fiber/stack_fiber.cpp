@@ -156,14 +156,30 @@ void StackFiber::main(core::MachineContext& context) {
 bool StackFiber::run_on_stack(PyThreadState* thread_state, Thread& thread) {
   auto& context = interpreter_.part<interpreter::ContextVariables>();
   if (context.is_private()) context.rebase(thread_state);
-  Fiber* const outer = thread.enter_native(this);
   note_running();
-  interpreter::StackState::Resumer resumer;
-  interpreter_.enter(thread_state, resumer);
-  MachineContext::resume(thread.exception_globals());
-  if (suspended_at() < kept_low_) suspended_deep_ = true;
-  interpreter_.leave(thread_state, resumer);
-  thread.leave_native(outer);
+  if (is_on_errand() && !go_on_errand(thread)) [[unlikely]]
+    return false;
+  StackFiber* const outer = thread.enter_native(this);
+  for (;;) {
+    interpreter::StackState::Resumer resumer;
+    interpreter_.enter(thread_state, resumer);
+    // Nearest to the jump, where no other value is needed in between. Neither touches the
+    // interpreter.
+    foreign::ThreadWords& words = thread.foreign_words();
+    if (words.before_enter()) [[unlikely]]
+      words.enter(foreign_, outer != nullptr);
+    MachineContext::resume(thread.exception_globals());
+    if (words.after_leave()) [[unlikely]]
+      words.leave(foreign_, {stack.usable_low(), stack.top()}, ended());
+    if (suspended_at() < kept_low_) suspended_deep_ = true;
+    interpreter_.leave(thread_state, resumer);
+    thread.leave_native(outer);
+    if (!is_on_errand()) [[likely]]
+      break;
+    if (!go_on_errand(thread)) return false;
+    if (context.is_private()) context.rebase(thread_state);
+    thread.enter_native(this);
+  }
   if (ended() && interpreter_.has_leftovers()) {
     RaisedScope raised;
     interpreter_.finish();
@@ -175,6 +191,126 @@ PyObject* StackFiber::suspend_stack(PyObject* trap, PyObject* awaited, PyObject*
   before_suspend(trap, awaited);
   MachineContext::suspend();
   return after_suspend(exception);
+}
+
+PyObject* StackFiber::run_errand(Call call, const Places& places, bool is_own) {
+  Errand errand{.call = call, .places = places, .is_own = is_own};
+  errand_ = &errand;
+  MachineContext::suspend();
+  if (errand.raised != nullptr) interpreter::set_raised(errand.raised);
+  return errand.result;
+}
+
+// On the stack of the resumer: runs the errand, or what has been left of it. Returns false where
+// the step has been suspended meanwhile.
+[[gnu::noinline]] bool StackFiber::go_on_errand(Thread& thread) {
+  Errand& errand = *errand_;
+  // The other library leaves this as it is, so it would find its way into other places.
+  core::ExceptionGlobals exceptions;
+  exceptions.assign(thread.exception_globals());
+  thread.exception_globals().assign(core::ExceptionGlobals{});
+  Ref result;
+  if (!errand.is_own) {
+    result = Ref::steal(thread.call_on_own_stack(errand.call, errand.places));
+  } else if (Ref resumer = errand.places.current()) {
+    errand.resumer = resumer.get();
+    thread.add_away(this);
+    result = Ref::steal(errand.waiting != nullptr
+                            ? take_up_errand(thread)
+                            : thread.call_on_own_stack(errand.call, errand.places));
+    thread.remove_away(this);
+    errand.resumer = nullptr;
+  }
+  thread.exception_globals().assign(exceptions);
+  if (errand.waiting != nullptr) {
+    if (errand.waiting->state == Waiting::State::waiting) {
+      errand.waiting->delivered = true;
+      if (!result) PyErr_Clear();
+      return false;
+    }
+    // Where that could not be reached.
+    if (errand.waiting->state == Waiting::State::resumed) {
+      errand.waiting->state = Waiting::State::forgotten;
+    }
+    std::exchange(errand.waiting, nullptr)->release();
+    RaisedScope raised;
+    drop_message();
+  }
+  errand.result = result.release();
+  errand.raised = errand.result == nullptr ? interpreter::take_raised() : nullptr;
+  errand_ = nullptr;
+  return true;
+}
+
+// Goes on where await_() has suspended the step. Returns what the errand returns, should it be
+// done.
+PyObject* StackFiber::take_up_errand(const Thread& thread) {
+  Errand& errand = *errand_;
+  Waiting& waiting = *errand.waiting;
+  if (waiting.state == Waiting::State::waiting) {
+    waiting.state = Waiting::State::resumed;
+    // Not by what switches alone: on a stack of ours that would be an errand of the step there.
+    struct Switch {
+      const Places& places;
+      const Ref place;
+    } there = {errand.places, std::move(waiting.place)};
+    const Call call = {[](void* argument) {
+                         auto& [places, place] = *static_cast<Switch*>(argument);
+                         return places.switch_to(place.get()).release();
+                       },
+                       &there};
+    return thread.call_on_own_stack(call, errand.places);
+  }
+  // Something else has gone on from there. What is thrown in, as to cancel, must not be lost.
+  if (PyObject* exception = take_message_exception()) {
+    interpreter::set_raised(exception);
+  } else {
+    errand.places.refuse_switch("waits for a greenlet that waited in await_()");
+  }
+  return nullptr;
+}
+
+PyObject* StackFiber::suspend_on_errand(PyObject* trap, PyObject* awaited, PyObject** exception) {
+  assert(errand_->waiting == nullptr || errand_->waiting->state != Waiting::State::waiting);
+  const Places& places = errand_->places;
+  Ref place = places.current();
+  Waiting* const waiting = place ? Waiting::create(place.get()) : nullptr;
+  if (waiting == nullptr) {
+    if (place) PyErr_NoMemory();
+    Py_DECREF(trap);
+    *exception = interpreter::take_raised();
+    return nullptr;
+  }
+  place = Ref();
+  before_suspend(trap, awaited);
+  if (errand_->waiting != nullptr) errand_->waiting->release();
+  errand_->waiting = waiting;
+  core::ExceptionGlobals& live = core::ExceptionGlobals::of_this_thread();
+  core::ExceptionGlobals exceptions;
+  exceptions.assign(live);
+  Ref switched = places.switch_to(errand_->resumer);
+  live.assign(exceptions);
+  // From here on this fiber may be gone, unless the state tells otherwise.
+  const Waiting::State state = waiting->state;
+  PyObject* value = nullptr;
+  if (state == Waiting::State::resumed) {
+    waiting->state = Waiting::State::continued;
+    value = after_suspend(exception);
+  } else if (state == Waiting::State::waiting) {
+    waiting->state = Waiting::State::forgotten;
+    waiting->place = Ref();
+    forget_awaited();
+    RaisedScope raised;
+    if (!waiting->delivered) undo_suspend();
+  }
+  waiting->release();
+  if (state == Waiting::State::resumed && switched) return value;
+  // Not switched to by the portal, or thrown into as well.
+  if (switched) places.refuse_switch("waits in await_()");
+  Py_XDECREF(value);
+  if (state == Waiting::State::resumed) Py_CLEAR(*exception);
+  *exception = interpreter::take_raised();
+  return nullptr;
 }
 
 }  // namespace switchback::fiber

@@ -6,7 +6,9 @@
 #include "core/address.hpp"
 #include "core/machine_context.hpp"
 #include "core/stack_pool.hpp"
+#include "fiber/errand.hpp"
 #include "fiber/fiber.hpp"
+#include "foreign/thread_words.hpp"
 #include "interpreter/stack_state.hpp"
 
 namespace switchback::fiber {
@@ -52,17 +54,33 @@ class StackFiber : public Fiber, public core::PooledStack, private core::Machine
   bool run_on_stack(PyThreadState* thread_state, Thread& thread);
   PyObject* suspend_stack(PyObject* trap, PyObject* awaited, PyObject** exception);
 
+  // On the fiber: has `call` made on the stack of whoever runs it, and returns what that returns.
+  // What may switch: this does, and the call may suspend the step by await_() in one of `places`.
+  PyObject* run_errand(Call call, const Places& places, bool is_own);
+  bool is_on_errand() const { return errand_ != nullptr; }
+  // Fiber::suspend() from the place where an errand of this fiber has led.
+  PyObject* suspend_on_errand(PyObject* trap, PyObject* awaited, PyObject** exception);
+
+  // Fiber::innermost_frame(), which see.
+  PyObject* frame_on_stack(PyThreadState* thread_state) const {
+    return interpreter_.innermost_frame(thread_state);
+  }
+
  private:
   StackFiber() : Fiber(true) {}
   ~StackFiber() = default;
   static void main(core::MachineContext& context);
   bool went_deep() const;
   void discard_depths();
+  bool go_on_errand(Thread& thread);
+  PyObject* take_up_errand(const Thread& thread);
 
   interpreter::StackState interpreter_;
   // What lies below is given back when the fiber is idle.
   const std::byte* kept_low_ = nullptr;
   bool suspended_deep_ = false;
+  Errand* errand_ = nullptr;  // on this stack; nullptr while it runs on none
+  foreign::PutAside foreign_;
 };
 
 }  // namespace switchback::fiber

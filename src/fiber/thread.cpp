@@ -28,7 +28,7 @@ struct Thread::AtThreadExit {
     // Others change the rest only while a job has not ended: it is looked at afterwards.
     const bool referred_to = thread->unfinished_.load(std::memory_order_acquire) != nullptr ||
                              thread->has_adopted() || thread->has_abandoned_ ||
-                             thread->native_ != nullptr || thread->running_delegated_ != nullptr;
+                             thread->native_ != nullptr || thread->away_ != nullptr;
     if (!referred_to) delete thread;
   }
 };
@@ -162,16 +162,18 @@ void Thread::give_idle(Fiber* fiber) {
   idle_delegated_ = delegated;
 }
 
-void Thread::add_running(DelegatedFiber* fiber) {
-  fiber->next_ = running_delegated_;
-  running_delegated_ = fiber;
+void Thread::remove_away(Fiber* fiber) {
+  // Mostly the first; places may take turns, so that others have been added in between.
+  Fiber** link = &away_;
+  while (*link != fiber) link = &(*link)->next_away_;
+  *link = std::exchange(fiber->next_away_, nullptr);
 }
 
-void Thread::remove_running(DelegatedFiber* fiber) {
-  // Mostly the first; the program may have others running in between.
-  DelegatedFiber** link = &running_delegated_;
-  while (*link != fiber) link = &(*link)->next_;
-  *link = std::exchange(fiber->next_, nullptr);
+Fiber* Thread::find_away() const {
+  for (Fiber* fiber = away_; fiber != nullptr; fiber = fiber->next_away_) {
+    if (!fiber->is_native()) return static_cast<DelegatedFiber*>(fiber)->find_innermost(away_);
+  }
+  return away_;
 }
 
 }  // namespace switchback::fiber

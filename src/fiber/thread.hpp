@@ -12,6 +12,7 @@
 #include "fiber/fiber.hpp"
 #include "fiber/stack_fiber.hpp"
 #include "fiber/unwind_list.hpp"
+#include "foreign/thread_words.hpp"
 
 namespace switchback::fiber {
 
@@ -35,22 +36,39 @@ class Thread {
   static Fiber* current_fiber() {
     const Thread* thread = this_thread_;
     if (thread == nullptr) return nullptr;
-    return thread->running_delegated_ == nullptr ? thread->native_ : thread->find_current();
+    if (thread->native_ != nullptr || thread->away_ == nullptr) return thread->native_;
+    return thread->find_away();
+  }
+  // The fiber on whose stack we are, or nullptr on the thread's own.
+  static StackFiber* native_fiber() {
+    const Thread* thread = this_thread_;
+    return thread == nullptr ? nullptr : thread->native_;
   }
 
-  // Bracket the run of a native fiber; enter_native() returns what leave_native() is given.
-  Fiber* enter_native(Fiber* fiber) {
+  // Bracket the run of a native fiber on its stack; enter_native() returns what leave_native() is
+  // given.
+  StackFiber* enter_native(StackFiber* fiber) {
     last_native_ = fiber;
     return std::exchange(native_, fiber);
   }
-  void leave_native(Fiber* outer) { native_ = outer; }
+  void leave_native(StackFiber* outer) { native_ = outer; }
   bool in_native() const { return native_ != nullptr; }
   // Whether no other native fiber has run in this thread since `fiber` did.
   bool ran_last(const Fiber* fiber) const { return fiber == last_native_; }
 
-  // Bracket the run of a delegated fiber.
-  void add_running(DelegatedFiber* fiber);
-  void remove_running(DelegatedFiber* fiber);
+  // Makes `call` on the thread's own stack, on behalf of a step inside the one that runs here.
+  PyObject* call_on_own_stack(Call call, const Places& places) const {
+    return native_ == nullptr ? call() : native_->run_errand(call, places, false);
+  }
+
+  // Bracket the run of a delegated fiber, and of a native one on an errand: on the thread's own
+  // stack. Places may take turns, so the first to be added need not be the last to be removed. One
+  // whose place is left for good stays.
+  void add_away(Fiber* fiber) {
+    fiber->next_away_ = away_;
+    away_ = fiber;
+  }
+  void remove_away(Fiber* fiber);
 
   // An idle fiber, from the pool or new; nullptr with MemoryError set on failure.
   StackFiber* take_idle_stack(const interpreter::StackSettings& settings) {
@@ -87,6 +105,7 @@ class Thread {
   unsigned long identifier() const { return identifier_; }
 
   core::ExceptionGlobals& exception_globals() { return exceptions_; }
+  foreign::ThreadWords& foreign_words() { return foreign_words_; }
   std::size_t idle_stacks() const { return idle_stacks_.idle(); }
 
  private:
@@ -95,9 +114,7 @@ class Thread {
   static Thread* create();
   bool start_to_watch(PyThreadState* thread_state);
   static void at_state_end(PyObject* watch);
-  [[gnu::noinline]] Fiber* find_current() const {
-    return running_delegated_->find_innermost(native_);
-  }
+  [[gnu::noinline]] Fiber* find_away() const;
   void list_suspended(const PyThreadState* thread_state, UnwindList& owners) const;
 
   // Beyond this number, stacks go back to the system when their job ends.
@@ -106,10 +123,11 @@ class Thread {
   static constinit thread_local Thread* this_thread_;
   const unsigned long identifier_ = PyThread_get_thread_ident();
   core::ExceptionGlobals& exceptions_ = core::ExceptionGlobals::of_this_thread();
-  Fiber* native_ = nullptr;                      // the innermost native fiber that runs
-  const Fiber* last_native_ = nullptr;           // compared only: it may be gone
-  DelegatedFiber* running_delegated_ = nullptr;  // a list, the latest first
-  DelegatedFiber* idle_delegated_ = nullptr;     // a list
+  StackFiber* native_ = nullptr;              // on whose stack we are
+  const Fiber* last_native_ = nullptr;        // compared only: it may be gone
+  Fiber* away_ = nullptr;                     // a list, the latest first: see add_away()
+  DelegatedFiber* idle_delegated_ = nullptr;  // a list
+  foreign::ThreadWords foreign_words_;
   core::StackPool idle_stacks_{most_idle};
   std::atomic<Fiber*> unfinished_ = nullptr;  // a list
   UnwindList adopted_;

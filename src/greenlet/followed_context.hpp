@@ -16,6 +16,10 @@ using interpreter::current_context;
 // arrive() and depart() are called on the step's side of a switch.
 class FollowedContext {
  public:
+  // Before the first arrive() of a job. The last one may have ended in a context other than its
+  // resumer's, where a greenlet that it had started was the one to be resumed.
+  void begin() { is_private_ = false; }
+
   // Just after the switch to the step, resumed in `context` (borrowed). May run Python code.
   void arrive(PyThreadState* thread_state, PyObject* context) {
     if (is_private_) {

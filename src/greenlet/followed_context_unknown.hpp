@@ -29,6 +29,10 @@ inline PyObject* current_context(PyThreadState*) {
 // has called that.
 class FollowedContext {
  public:
+  // Before the first arrive() of a job. The last one may have ended in a context other than its
+  // resumer's, where a greenlet that it had started was the one to be resumed.
+  void begin() { is_private_ = false; }
+
   void arrive(PyThreadState*, PyObject* context) {
     if (is_private_) return;
     PyObject* raised = interpreter::take_raised();

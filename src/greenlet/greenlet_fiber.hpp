@@ -1,7 +1,9 @@
 // The greenlet backend: a fiber whose step runs in a greenlet, for programs that use greenlet too.
 #pragma once
 
+#include "core/exception_globals.hpp"
 #include "fiber/delegated_fiber.hpp"
+#include "foreign/thread_words.hpp"
 #include "greenlet/api.hpp"
 #include "greenlet/followed_context.hpp"
 #include "interpreter/stack_state.hpp"
@@ -21,7 +23,8 @@ class GreenletFiber final : public fiber::DelegatedFiber {
 
   bool run_delegated(PyThreadState* thread_state, fiber::Thread& thread) override;
   PyObject* suspend_delegated(PyObject* trap, PyObject* awaited, PyObject** exception) override;
-  fiber::Fiber* find_innermost(fiber::Fiber* native) override;
+  fiber::Fiber* find_innermost(fiber::Fiber* latest) override;
+  PyObject* delegated_frame() const override;
   Ref keep() const override { return Ref::borrow(capsule_.get()); }
   bool is_dead() const override { return broken_ || !api_.active(trampoline_.get()); }
   void destroy() override;
@@ -32,6 +35,8 @@ class GreenletFiber final : public fiber::DelegatedFiber {
   static GreenletFiber* create(const Api& api);
   static PyObject* main(PyObject* capsule, PyObject*);
   PyObject* run_jobs();
+  void run_in_greenlet(PyThreadState* thread_state, fiber::Thread& thread);
+  void fail();
   void arrive();
   void depart();
 
@@ -47,7 +52,10 @@ class GreenletFiber final : public fiber::DelegatedFiber {
   bool delivered_ = false;               // whether run() was switched to by us
   bool broken_ = false;                  // whether a step was abandoned
   bool has_job_ = true;                  // whether run() has switched to the trampoline for one
+  core::ExceptionGlobals exceptions_;    // of the step, while it is suspended
   FollowedContext context_;
+  foreign::PutAside foreign_;
+  foreign::Bounds slice_ = {};             // of the C stack, as suspended
   interpreter::NestingLeft nesting_left_;  // of the caller of run()
 };
 

@@ -1,6 +1,8 @@
 // Part: the current C frame, by which 3.12 and 3.11 find the current Python frame.
 #pragma once
 
+#include <utility>
+
 #include "interpreter/base_frame.hpp"
 #include "interpreter/stack_part.hpp"
 
@@ -32,6 +34,13 @@ class CFrame {
     thread_state->cframe = resumer.cframe;
     base_.unlink();
     base_cframe_.previous = nullptr;
+  }
+
+  PyObject* innermost_frame(PyThreadState* thread_state) const {
+    _PyCFrame* const running = std::exchange(thread_state->cframe, cframe_);
+    PyFrameObject* const frame = PyThreadState_GetFrame(thread_state);
+    thread_state->cframe = running;
+    return reinterpret_cast<PyObject*>(frame);
   }
 
   bool has_leftovers() const { return base_.has_object(); }

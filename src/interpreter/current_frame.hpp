@@ -1,6 +1,8 @@
 // Part: the current Python frame, which the thread state points at from 3.13 on.
 #pragma once
 
+#include <utility>
+
 #include "interpreter/base_frame.hpp"
 #include "interpreter/stack_part.hpp"
 
@@ -27,6 +29,13 @@ class CurrentFrame {
     frame_ = thread_state->current_frame;
     thread_state->current_frame = resumer.frame;
     base_.unlink();
+  }
+
+  PyObject* innermost_frame(PyThreadState* thread_state) const {
+    _PyInterpreterFrame* const running = std::exchange(thread_state->current_frame, frame_);
+    PyFrameObject* const frame = PyThreadState_GetFrame(thread_state);
+    thread_state->current_frame = running;
+    return reinterpret_cast<PyObject*>(frame);
   }
 
   bool has_leftovers() const { return base_.has_object(); }

@@ -9,6 +9,9 @@
 //                              in `resumer`, and loads this stack's.
 //   leave(thread_state, resumer)
 //                              just after the jump back: the reverse.
+//   innermost_frame(thread_state)
+//                              for the part that has it: the last frame of a stack that does not
+//                              run, as an object; nullptr without an exception if it has none.
 //   has_leftovers(), finish()  after the work on the stack has ended and leave() was called: is
 //                              there something left in these fields, and dropping that.
 //
@@ -46,12 +49,23 @@ class StackStateOf : private Parts... {
   void leave(PyThreadState* thread_state, Resumer& resumer) {
     (Parts::leave(thread_state, static_cast<typename Parts::Resumer&>(resumer)), ...);
   }
+  PyObject* innermost_frame(PyThreadState* thread_state) const {
+    PyObject* frame = nullptr;
+    (find_frame<Parts>(thread_state, frame), ...);
+    return frame;
+  }
   bool has_leftovers() const { return (Parts::has_leftovers() || ...); }
   void finish() { (Parts::finish(), ...); }
 
   template <typename Part>
   Part& part() {
     return *this;
+  }
+
+ private:
+  template <typename Part>
+  void find_frame(PyThreadState* thread_state, PyObject*& frame) const {
+    if constexpr (requires { &Part::innermost_frame; }) frame = Part::innermost_frame(thread_state);
   }
 };
 

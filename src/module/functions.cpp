@@ -2,8 +2,10 @@
 #include "module/functions.hpp"
 
 #include <limits>
+#include <utility>
 
 #include "fiber/thread.hpp"
+#include "greenlet/takeover.hpp"
 #include "interpreter/stack_state.hpp"
 #include "portal/await.hpp"
 #include "portal/awaitable.hpp"
@@ -18,6 +20,25 @@ using portal::state_of_module;
 
 PyObject* has_active_portal(PyObject*, PyObject*) {
   return PyBool_FromLong(portal::active_portal() != nullptr);
+}
+
+PyObject* current_portal(PyObject*, PyObject*) {
+  const fiber::Fiber* fiber = fiber::Thread::current_fiber();
+  if (fiber == nullptr || fiber->owner() == nullptr) Py_RETURN_NONE;
+  return Py_NewRef(portal::portal_on(*fiber)->object());
+}
+
+PyObject* set_guard(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {
+  if (count != 2 || !portal::is_portal(state_of_module(module), arguments[0])) {
+    PyErr_SetString(PyExc_TypeError, "expected a portal, and a function or None");
+    return nullptr;
+  }
+  portal::Portal* const self = portal::as_portal(arguments[0]);
+  PyObject* const guard = arguments[1] == Py_None ? nullptr : Py_NewRef(arguments[1]);
+  PyObject* const outer = std::exchange(self->guard, guard);
+  fiber::Fiber* const fiber = fiber::Thread::current_fiber();
+  if (fiber != nullptr && fiber->owner() == arguments[0]) fiber->set_guarded(guard != nullptr);
+  return outer == nullptr ? Py_NewRef(Py_None) : outer;
 }
 
 PyObject* changed_frameworks(PyObject* module, PyObject*) {
@@ -37,6 +58,18 @@ PyObject* changed_frameworks(PyObject* module, PyObject*) {
 
 PyObject* is_portal(PyObject* module, PyObject* object) {
   return PyBool_FromLong(portal::is_portal(state_of_module(module), object));
+}
+
+PyObject* innermost_frame(PyObject* module, PyObject* object) {
+  if (!portal::is_portal(state_of_module(module), object)) {
+    PyErr_Format(PyExc_TypeError, "expected a portal, not %.100s", Py_TYPE(object)->tp_name);
+    return nullptr;
+  }
+  const fiber::Fiber* const suspended = portal::as_portal(object)->fiber;
+  Ref frame = Ref::steal(suspended == nullptr
+                             ? nullptr
+                             : suspended->innermost_frame(interpreter::current_thread_state()));
+  return frame ? frame.release() : Py_NewRef(Py_None);
 }
 
 PyObject* open_portal(PyObject* module, PyObject* awaitable) {
@@ -98,11 +131,12 @@ PyObject* add_framework(PyObject* module, PyObject* current_task) {
 }
 
 PyObject* set_explainers(PyObject* module, PyObject* args) {
-  PyObject *no_portal, *wrong_thread;
-  if (!PyArg_ParseTuple(args, "OO", &no_portal, &wrong_thread)) return nullptr;
+  PyObject *no_portal, *wrong_thread, *not_awaitable;
+  if (!PyArg_ParseTuple(args, "OOO", &no_portal, &wrong_thread, &not_awaitable)) return nullptr;
   ModuleState& module_state = state_of_module(module);
   Py_XSETREF(module_state.explain_no_portal, Py_NewRef(no_portal));
   Py_XSETREF(module_state.explain_wrong_thread, Py_NewRef(wrong_thread));
+  Py_XSETREF(module_state.explain_not_awaitable, Py_NewRef(not_awaitable));
   Py_RETURN_NONE;
 }
 
@@ -134,6 +168,20 @@ PyObject* set_backend(PyObject* module, PyObject* name) {
   PyErr_Format(PyExc_ValueError, "the backend is one of 'auto', 'native' and 'greenlet', not %R",
                name);
   return nullptr;
+}
+
+PyObject* take_over_greenlet(PyObject* module, PyObject*) {
+  greenlet::Takeover::take();
+  state_of_module(module).current_tasks.look_again();
+  Py_RETURN_NONE;
+}
+
+PyObject* greenlet_obstacle(PyObject* module, PyObject*) {
+  // The program may have imported it since it was looked for.
+  state_of_module(module).current_tasks.greenlet_untaken();
+  const char* obstacle = greenlet::Takeover::obstacle();
+  if (obstacle == nullptr) Py_RETURN_NONE;
+  return PyUnicode_FromString(obstacle);
 }
 
 PyObject* get_stack_size(PyObject*, PyObject*) {
@@ -193,10 +241,18 @@ PyMethodDef functions[] = {
     {"await_", portal::await_function, METH_O, await_doc},
     {"has_active_portal", has_active_portal, METH_NOARGS,
      "Return whether await_() works here: the innermost running task is inside a portal."},
+    {"current_portal", current_portal, METH_NOARGS,
+     "Return the portal whose step runs here, or None."},
+    {"set_guard", as_method(set_guard), METH_FASTCALL,
+     "set_guard(portal, message)\n\n"
+     "Have a suspension in the portal's running step raise RuntimeError(message()), or suspend as\n"
+     "ever with None. Return what was set before."},
     {"changed_frameworks", changed_frameworks, METH_NOARGS,
      "Return the indices of the frameworks whose current task is not the one that it was when the "
      "innermost portal's running step began."},
     {"is_portal", is_portal, METH_O, "Return whether an object is a portal."},
+    {"innermost_frame", innermost_frame, METH_O,
+     "Return the frame in which a suspended portal has called await_(), or None."},
     {"open_portal", open_portal, METH_O, "Return a portal around an awaitable."},
     {"call_in_portal", as_method(call_in_portal), METH_FASTCALL,
      "call_in_portal(async_fn, args, kwargs={})\n\n"
@@ -210,9 +266,9 @@ PyMethodDef functions[] = {
     {"add_framework", add_framework, METH_O,
      "Register a function that returns a framework's current task or None; return its index."},
     {"set_explainers", set_explainers, METH_VARARGS,
-     "set_explainers(no_portal, wrong_thread)\n\n"
-     "Set the functions that word the messages of a NoPortalError, and of a portal that was\n"
-     "resumed in another thread."},
+     "set_explainers(no_portal, wrong_thread, not_awaitable)\n\n"
+     "Set the functions that word the messages of a NoPortalError, of a portal that was resumed\n"
+     "in another thread, and of what cannot be awaited."},
     {"get_backend", get_backend, METH_NOARGS, "Return the choice of backend."},
     {"set_backend", set_backend, METH_O,
      "Choose the backend of portals that begin from now on: 'auto', 'native' or 'greenlet'."},
@@ -222,6 +278,11 @@ PyMethodDef functions[] = {
      "Choose the bytes of address space that each native stack takes, before there is one."},
     {"native_obstacle", native_obstacle, METH_NOARGS,
      "Return why the native backend cannot be used in this interpreter, or None if it can."},
+    {"take_over_greenlet", take_over_greenlet, METH_NOARGS,
+     "Have a greenlet that has just been imported switch on the thread's own stack, for good."},
+    {"greenlet_obstacle", greenlet_obstacle, METH_NOARGS,
+     "Return why the native backend and the program's greenlet do not go together, or None if they "
+     "do, or if the program has not imported it."},
     {"close_suspended_portals", close_suspended_portals, METH_NOARGS,
      "Close every portal that is suspended in await_() in this thread."},
     {"live_stacks", live_stacks, METH_NOARGS,

@@ -4,6 +4,7 @@
 #include "core/os/system.hpp"
 #include "core/stack_parts.hpp"
 #include "fiber/stack_fiber.hpp"
+#include "interpreter/monitoring.hpp"
 #include "interpreter/stack_state.hpp"
 #include "module/functions.hpp"
 #include "portal/portal_type.hpp"
@@ -60,6 +61,7 @@ int exec(PyObject* module) {
   ModuleState& module_state = *::new (PyModule_GetState(module)) ModuleState();
   module_state.current_tasks.start();
   fiber::StackFiber::prepare_for_fork();
+  interpreter::find_monitoring();
   if (!make_names(module_state) || !make_stack_settings(module_state.stack_settings)) return -1;
   module_state.task_slot_type = tasks::add_task_slot_type(module);
   const bool complete = module_state.task_slot_type != nullptr &&
@@ -75,6 +77,7 @@ int traverse(PyObject* module, visitproc visit, void* arg) {
   Py_VISIT(module_state.no_portal_error);
   Py_VISIT(module_state.explain_no_portal);
   Py_VISIT(module_state.explain_wrong_thread);
+  Py_VISIT(module_state.explain_not_awaitable);
   return module_state.current_tasks.traverse(visit, arg);
 }
 
@@ -85,6 +88,7 @@ int clear(PyObject* module) {
   Py_CLEAR(module_state.no_portal_error);
   Py_CLEAR(module_state.explain_no_portal);
   Py_CLEAR(module_state.explain_wrong_thread);
+  Py_CLEAR(module_state.explain_not_awaitable);
   Py_CLEAR(module_state.name_throw);
   Py_CLEAR(module_state.name_close);
   module_state.current_tasks.clear();

@@ -3,6 +3,7 @@
 
 #include "fiber/thread.hpp"
 #include "portal/awaitable.hpp"
+#include "portal/traced_await.hpp"
 
 namespace switchback::portal {
 
@@ -26,10 +27,35 @@ void set_no_portal(ModuleState& module_state) {
   }
 }
 
+// Where `object` cannot be awaited: has the TypeError say what to do instead, in the words of the
+// Python package.
+void explain_not_awaitable(const ModuleState& module_state, PyObject* object) {
+  const PyAsyncMethods* const methods = Py_TYPE(object)->tp_as_async;
+  const bool awaitable = methods != nullptr && methods->am_await != nullptr;
+  if (awaitable || module_state.explain_not_awaitable == nullptr) return;
+  Ref error = Ref::steal(interpreter::take_raised());
+  Ref text = Ref::steal(PyObject_Str(error.get()));
+  Ref message = Ref::steal(text ? PyObject_CallFunctionObjArgs(module_state.explain_not_awaitable,
+                                                               object, text.get(), nullptr)
+                                : nullptr);
+  if (!message) interpreter::clear_error_but_interrupts();
+  PyErr_SetObject(PyExc_TypeError, message ? message.get() : text.get());
+}
+
 // await_() cannot work here: closes what it was given, so that no warning about a coroutine that
 // was never awaited follows. Always returns nullptr.
 PyObject* refuse(ModuleState& module_state, PyObject* iterator) {
   set_no_portal(module_state);
+  RaisedScope raised;
+  if (!close_iterator(module_state, iterator)) PyErr_WriteUnraisable(iterator);
+  return nullptr;
+}
+
+// await_() would suspend where the portal's code guards against that: as refuse(), with what the
+// guard says.
+PyObject* refuse_suspension(ModuleState& module_state, PyObject* guard, PyObject* iterator) {
+  Ref message = Ref::steal(PyObject_CallNoArgs(guard));
+  if (message) PyErr_SetObject(PyExc_RuntimeError, message.get());
   RaisedScope raised;
   if (!close_iterator(module_state, iterator)) PyErr_WriteUnraisable(iterator);
   return nullptr;
@@ -42,25 +68,26 @@ PyObject* refuse(ModuleState& module_state, PyObject* iterator) {
                                                           interpreter::current_thread_state());
 }
 
-// Whether somebody else than the portal has switched to this await_(). Its step may have ended
-// then, and the portal be gone; suspend() refuses to go on.
-bool is_astray(const Fiber& fiber) {
-  return !fiber.is_native() && Thread::current_fiber() != &fiber;
-}
-
 // The rest of await_() after the first step of `iterator`, whose `outcome` and `result` (stolen)
-// PyIter_Send() has given.
-PyObject* drive(ModuleState& module_state, Fiber& fiber, PyObject* iterator, PySendResult outcome,
-                PyObject* result) {
-  bool was_astray = false;
+// PyIter_Send() has given. To which step a trap belongs is asked each time: code in a greenlet goes
+// on in another one where something else than its portal has switched to it.
+// `call_is_told` as for suspend_told().
+PyObject* drive(ModuleState& module_state, PyObject* iterator, PySendResult outcome,
+                PyObject* result, bool call_is_told) {
+  // A delegated fiber is kept for what runs on it: it may wait in here when the step that it
+  // belongs to, and the portal, have ended.
+  Ref keep;
   while (outcome == PYGEN_NEXT) {
     Ref trap = Ref::steal(result);
-    const bool astray = is_astray(fiber);
-    const bool refused = astray ? was_astray : !in_innermost_task(fiber);
-    if (refused) return refuse(module_state, iterator);
-    was_astray = astray;
+    Fiber* const fiber = Thread::current_fiber();
+    if (fiber == nullptr || !in_innermost_task(*fiber)) return refuse(module_state, iterator);
+    Ref guard = Ref::borrow(portal_on(*fiber)->guard);
+    if (guard) return refuse_suspension(module_state, guard.get(), iterator);
+    fiber->set_guarded(false);  // what an earlier job may have left
+    if (!fiber->is_native()) keep = static_cast<DelegatedFiber*>(fiber)->keep();
     PyObject* exception;
-    Ref value = Ref::steal(fiber.suspend(trap.release(), iterator, &exception));
+    Ref value =
+        Ref::steal(suspend_told(*fiber, trap.release(), iterator, call_is_told, &exception));
     if (value) {
       outcome = PyIter_Send(iterator, value.get(), &result);
     } else {
@@ -72,19 +99,31 @@ PyObject* drive(ModuleState& module_state, Fiber& fiber, PyObject* iterator, PyS
   return result;
 }
 
-// await_() of anything but a coroutine that has not run yet, or on greenlet.
-[[gnu::noinline]] PyObject* await_any(ModuleState& module_state, Fiber* fiber,
-                                      PyObject* awaitable) {
-  // A greenlet may wait in here when the step that it belongs to, and the portal, have ended.
-  // Nothing goes on running on a stack of ours that has been given back.
-  Ref keep;
-  if (fiber != nullptr && !fiber->is_native()) keep = static_cast<DelegatedFiber*>(fiber)->keep();
+// await_() of anything but a coroutine that has not run yet, or elsewhere than on a stack of ours.
+[[gnu::noinline]] PyObject* await_any(ModuleState& module_state, PyObject* awaitable,
+                                      bool call_is_told) {
   Ref iterator = await_iterator(awaitable);
-  if (!iterator) return nullptr;
-  if (fiber == nullptr) return refuse(module_state, iterator.get());
+  if (!iterator) {
+    explain_not_awaitable(module_state, awaitable);
+    return nullptr;
+  }
+  if (Thread::current_fiber() == nullptr) return refuse(module_state, iterator.get());
   PyObject* result;
   const PySendResult outcome = PyIter_Send(iterator.get(), Py_None, &result);
-  return drive(module_state, *fiber, iterator.get(), outcome, result);
+  return drive(module_state, iterator.get(), outcome, result, call_is_told);
+}
+
+// await_() of anything but the usual.
+[[gnu::noinline]] PyObject* await_unusual(PyObject* module, PyObject* awaitable) {
+#if SWITCHBACK_KNOWS_FRAMES
+  if (tracing::may_be_followed() && Thread::current_fiber() != nullptr) {
+    const auto await = [](PyObject* self, PyObject* object, bool call_is_told) {
+      return await_any(state_of_module(self), object, call_is_told);
+    };
+    return await_traced(await, module, awaitable);
+  }
+#endif
+  return await_any(state_of_module(module), awaitable, false);
 }
 
 // By its slot: PyIter_Send() would do just that.
@@ -103,7 +142,7 @@ PySendResult send_to_coroutine(PyObject* coroutine, PyObject* value, PyObject** 
       return refuse(*portal_on(fiber)->module_state, coroutine);
     }
     PyObject* exception;
-    PyObject* const value = fiber.suspend_stack(trap, coroutine, &exception);
+    PyObject* const value = suspend_stack_told(fiber, trap, coroutine, &exception);
     PyObject* result;
     if (value == nullptr) [[unlikely]] {
       // An exception is thrown in; from here on by what serves every case.
@@ -112,7 +151,7 @@ PySendResult send_to_coroutine(PyObject* coroutine, PyObject* value, PyObject** 
       const PySendResult outcome =
           throw_into_delegate(module_state, coroutine, thrown.get(), &result);
       if (outcome == PYGEN_ERROR) interpreter::chain_handled_exception();
-      return drive(module_state, fiber, coroutine, outcome, result);
+      return drive(module_state, coroutine, outcome, result, false);
     }
     const PySendResult outcome = send_to_coroutine(coroutine, value, &result);
     Py_DECREF(value);
@@ -129,17 +168,18 @@ Portal* active_portal() {
 }
 
 PyObject* await_function(PyObject* module, PyObject* awaitable) {
-  Fiber* const fiber = Thread::current_fiber();
-  const bool is_usual =
-      fiber != nullptr && fiber->is_native() && interpreter::is_unstarted_coroutine(awaitable);
+  StackFiber* const fiber = Thread::native_fiber();
+  const bool is_usual = fiber != nullptr && fiber->takes_short_way() &&
+                        interpreter::is_unstarted_coroutine(awaitable) &&
+                        !tracing::may_be_followed();
   if (!is_usual) [[unlikely]] {
-    return await_any(state_of_module(module), fiber, awaitable);
+    return await_unusual(module, awaitable);
   }
   // A coroutine that does not suspend is done here, wherever it runs; only a trap has to find its
   // way to the right event loop.
   PyObject* result;
   if (send_to_coroutine(awaitable, Py_None, &result) != PYGEN_NEXT) return result;
-  return drive_coroutine(static_cast<StackFiber&>(*fiber), awaitable, result);
+  return drive_coroutine(*fiber, awaitable, result);
 }
 
 }  // namespace switchback::portal

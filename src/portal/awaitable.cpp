@@ -29,7 +29,10 @@ bool check_not_awaited(PyObject* coroutine) {
 
 Ref await_iterator(PyObject* awaitable) {
   if (PyCoro_CheckExact(awaitable)) {
-    return check_not_awaited(awaitable) ? Ref::borrow(awaitable) : Ref();
+    // One that has not run awaits nothing, which takes no look-up to tell.
+    const bool is_free =
+        interpreter::is_unstarted_coroutine(awaitable) || check_not_awaited(awaitable);
+    return is_free ? Ref::borrow(awaitable) : Ref();
   }
   if (is_generator_coroutine(awaitable)) return Ref::borrow(awaitable);
 

@@ -23,11 +23,11 @@ Backend choose_backend(ModuleState& module_state, const Thread& thread) {
     case BackendSetting::greenlet:
       break;
     case BackendSetting::automatic:
-      if (!module_state.current_tasks.greenlet_loaded()) return Backend::native;
+      if (!module_state.current_tasks.greenlet_untaken()) return Backend::native;
       break;
   }
   // greenlet must not be made to copy a stack of ours, which may be suspended meanwhile.
-  return thread.in_native() ? Backend::native : Backend::greenlet;
+  return is_out_of_place(Backend::greenlet, thread) ? Backend::native : Backend::greenlet;
 }
 
 // Whether a portal that began before greenlet was imported can do as if it began now. It cannot
@@ -35,16 +35,15 @@ Backend choose_backend(ModuleState& module_state, const Thread& thread) {
 bool can_change_backend(const Portal* self) {
   return self->backend == Backend::native && self->kept == nullptr &&
          self->module_state->backend == BackendSetting::automatic &&
-         self->module_state->current_tasks.greenlet_loaded();
+         self->module_state->current_tasks.greenlet_untaken();
 }
 
 bool runs_on(const Fiber& fiber, Backend backend) {
   return fiber.is_native() == (backend == Backend::native);
 }
 
-// Where the program has imported greenlet: whether a stack of ours must never be used again. In a
-// portal that began before, a greenlet may have been started on it, and may come back to its place
-// there at any time, were it only to be collected.
+// Where a greenlet may have its place on the fiber's stack: whether a stack of ours must never be
+// used again. The greenlet may come back there at any time, were it only to be collected.
 bool is_retired(const ModuleState& module_state, const Fiber& fiber) {
   return fiber.is_native() && module_state.backend == BackendSetting::automatic;
 }

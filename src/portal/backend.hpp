@@ -2,14 +2,16 @@
 #pragma once
 
 #include "fiber/thread.hpp"
+#include "greenlet/takeover.hpp"
 #include "portal/portal.hpp"
 
 namespace switchback::portal {
 
 // Whether greenlet would have to switch from a stack of ours to the thread's own, where the step
-// has its place: it would take all that lies between for a part of the stack.
+// has its place, and has not been taken over: it would take all that lies between for a part of the
+// stack.
 inline bool is_out_of_place(Backend backend, const fiber::Thread& thread) {
-  return backend == Backend::greenlet && thread.in_native();
+  return backend == Backend::greenlet && thread.in_native() && !greenlet::Takeover::done();
 }
 
 // Sets the RuntimeError for that.
@@ -20,7 +22,7 @@ void refuse_place();
 Fiber* take_fiber(Portal* self, fiber::Thread& thread, const PyThreadState* thread_state);
 
 // Takes back a fiber whose step has ended, after the portal's phase has been set. `with_greenlets`:
-// whether the program has imported greenlet. May run Python code.
+// whether a greenlet may have its place on the fiber's stack. May run Python code.
 void give_fiber(Portal* self, fiber::Thread& thread, const PyThreadState* thread_state,
                 Fiber* fiber, bool with_greenlets);
 

@@ -11,7 +11,8 @@ namespace switchback::portal {
 using interpreter::RaisedScope;
 using interpreter::Ref;
 
-// Which backend portals run on: `automatic` is greenlet's if the program has imported greenlet.
+// Which backend portals run on: `automatic` is greenlet's if the program has imported a greenlet
+// that cannot be taken over, or if there is no native one.
 enum class BackendSetting { automatic, native, greenlet };
 
 struct ModuleState {
@@ -22,6 +23,8 @@ struct ModuleState {
   PyObject* explain_no_portal = nullptr;
   // Likewise for a portal of another thread, with the thread's identifier and whether it has ended.
   PyObject* explain_wrong_thread = nullptr;
+  // Likewise for what cannot be awaited, with the object and the message of `await`.
+  PyObject* explain_not_awaitable = nullptr;
   interpreter::StackSettings stack_settings;
   PyObject* name_throw = nullptr;  // owned, interned, as are all of these
   PyObject* name_close = nullptr;

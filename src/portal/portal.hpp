@@ -29,8 +29,9 @@ struct Portal {
   PyObject* kwargs;           // likewise; may be nullptr
   // The fiber that is suspended in await_(); nullptr while the target itself is suspended.
   Fiber* fiber;
-  // In a program that uses greenlet, the fiber for the next step, which has to be that of the step
-  // before: a greenlet that the coroutine has started comes back to where it was started from.
+  // On the greenlet backend, or with a greenlet that is not taken over: the fiber for the next
+  // step, which has to be that of the step before. A greenlet that the coroutine has started comes
+  // back to where it was started from.
   Fiber* kept;
   // The framework in whose task this portal stands in place of the task's coroutine, or -1. Then
   // noted.current[framework] is that task for good.
@@ -45,6 +46,9 @@ struct Portal {
   // The tasks that were current when the running step began.
   tasks::NotedTasks noted;
   PyObject* weak_references;
+  // Called for the message of the exception that a suspension raises now; owned, or nullptr where
+  // it is not guarded against.
+  PyObject* guard;
 
   PyObject* object() { return reinterpret_cast<PyObject*>(this); }
 };

@@ -164,6 +164,7 @@ int traverse(PyObject* object, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(object));
   Py_VISIT(self->args);
   Py_VISIT(self->kwargs);
+  Py_VISIT(self->guard);
   // While a fiber is suspended, the frames on it hold the coroutine as well, and cannot be
   // visited. To show the one reference and not the others would do no harm, but could have the
   // coroutine finalized (in vain: it is running) before the portal that can unwind it.
@@ -175,6 +176,7 @@ int clear(PyObject* object) {
   Portal* const self = as_portal(object);
   if (self->fiber != nullptr || self->phase == Portal::Phase::running) return 0;
   finish(self);
+  Py_CLEAR(self->guard);
   if (self->target != Py_None) Py_SETREF(self->target, Py_NewRef(Py_None));
   return 0;
 }
@@ -195,6 +197,7 @@ void dealloc(PyObject* object) {
   if (self->fiber == nullptr) Py_XDECREF(self->target);
   Py_XDECREF(self->args);
   Py_XDECREF(self->kwargs);
+  Py_XDECREF(self->guard);
   type->tp_free(object);
   Py_DECREF(type);
   Py_TRASHCAN_END;

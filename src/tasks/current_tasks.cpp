@@ -6,6 +6,7 @@ namespace switchback::tasks {
 void CurrentTasks::find_frameworks() {
   RaisedScope raised;  // it may be the one that has ended a step
   modules_.note_looked_through();
+  foreign::ThreadWords::look_again();  // modules of C as well
   if (!asyncio_.is_loaded()) asyncio_.find(modules_);
   if (!trio_.is_loaded()) trio_.find(modules_);
   if (!greenlet_.is_loaded()) greenlet_.find(modules_);

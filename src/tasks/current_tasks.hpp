@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "foreign/thread_words.hpp"
 #include "tasks/asyncio_tasks.hpp"
 #include "tasks/greenlet_tasks.hpp"
 #include "tasks/registered_tasks.hpp"
@@ -43,7 +44,10 @@ class CurrentTasks {
 
   // Looks once more for frameworks that the program has imported, where that may not be noticed.
   // The next question does so.
-  void look_again() { modules_.look_again(); }
+  void look_again() {
+    modules_.look_again();
+    foreign::ThreadWords::look_again();
+  }
 
   // Notes the current task of every framework, `except` (an index, or -1) excepted.
   void note(NotedTasks& noted, int except, PyThreadState* thread_state) {
@@ -77,8 +81,8 @@ class CurrentTasks {
 
   int count() const { return count_; }
 
-  // Whether the program has imported greenlet.
-  bool greenlet_loaded() {
+  // Whether the program has imported a greenlet that is not taken over.
+  bool greenlet_untaken() {
     look_for_frameworks();
     return greenlet_.is_loaded();
   }

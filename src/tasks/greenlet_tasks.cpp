@@ -3,12 +3,16 @@
 
 #include <utility>
 
+#include "greenlet/takeover.hpp"
+
 namespace switchback::tasks {
 
 void GreenletTasks::find(LoadedModules& modules) {
   static PyObject* const name = PyUnicode_InternFromString("greenlet");
   Ref getcurrent = modules.attribute(name, "getcurrent");
-  if (getcurrent && !getcurrent_) getcurrent_.set(std::move(getcurrent));
+  if (!getcurrent) return;
+  greenlet::Takeover::take_if_early();
+  if (!greenlet::Takeover::done() && !getcurrent_) getcurrent_.set(std::move(getcurrent));
 }
 
 PyObject* GreenletTasks::look_up() const {

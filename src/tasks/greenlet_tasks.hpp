@@ -1,4 +1,4 @@
-// The current greenlet, which counts as a task: what is suspended in one belongs to it.
+// The current greenlet, where it has to count as a task.
 #pragma once
 
 #include "tasks/framework.hpp"
@@ -6,8 +6,9 @@
 
 namespace switchback::tasks {
 
-// Greenlets share a C stack by copying parts of it, and switch without our knowing: what is
-// suspended in one must not be resumed while another is in its place.
+// Greenlets share a C stack by copying parts of it. Where greenlet has not been taken over, they
+// switch without our knowing: what is suspended in one must not be resumed while another is in its
+// place. Elsewhere it makes no difference which greenlet runs, and this counts as not loaded.
 class GreenletTasks {
  public:
   void find(LoadedModules& modules);
@@ -24,7 +25,7 @@ class GreenletTasks {
  private:
   PyObject* look_up() const;
 
-  Query getcurrent_;  // empty until the program has imported greenlet
+  Query getcurrent_;  // empty until the program has imported a greenlet that is not taken over
 };
 
 static_assert(Framework<GreenletTasks>);

@@ -8,10 +8,11 @@ import sysconfig
 import pytest
 from support.by_hand import suspended, trap
 from support.children import TESTS, compile_library
+from support.greenlet_programs import NATIVE, greenlet
+from support.greenlet_users import copies_stacks
 
+import switchback
 from switchback import _engine, await_
-
-pytestmark = pytest.mark.needs_native(reason="greenlet exchanges nothing of the kind")
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +62,62 @@ def test_cpp_exceptions_in_flight_are_counted_for_each_stack(code):
     assert code.while_unwinding(lambda: code.exceptions_here()) == 1
     assert result(portal) == 1
     assert code.exceptions_here() == (0, 0)
+
+
+@pytest.mark.imports_greenlet
+@copies_stacks
+@pytest.mark.parametrize("backend", [NATIVE, "greenlet"])
+def test_cpp_exceptions_of_greenlets_in_interleaved_steps_stay_apart(code, backend, monkeypatch):
+    """Two that wait in greenlets, while another portal handles one on its own stack."""
+    monkeypatch.setattr(switchback.settings, "backend", backend)
+
+    def in_greenlet(text):
+        return greenlet.greenlet(code.in_catch_block).switch(wait, text)
+
+    portals = [suspended(in_greenlet, b"first")]
+    assert code.exceptions_here() == (0, 0)
+    portals.append(suspended(code.in_catch_block, wait, b"second"))
+    portals.append(suspended(in_greenlet, b"third"))
+    assert code.exceptions_here() == (0, 0)
+    inside = code.in_catch_block(lambda: portals.append(suspended(in_greenlet, b"fourth")), b"out")
+    assert inside == "out"
+    expected = ["first", "second", "third", "fourth"]
+    assert [result(portal) for portal in portals] == expected
+    assert code.exceptions_here() == (0, 0)
+
+
+@pytest.mark.imports_greenlet
+@copies_stacks
+@pytest.mark.parametrize("backend", [NATIVE, "greenlet"])
+def test_a_greenlet_does_not_see_the_cpp_exception_of_the_step_that_starts_it(
+    code, backend, monkeypatch
+):
+    monkeypatch.setattr(switchback.settings, "backend", backend)
+    seen = []
+
+    def starts():
+        greenlet.greenlet(lambda: (seen.append(code.exceptions_here()), wait())).switch()
+
+    portal = suspended(code.in_catch_block, starts, b"the step's")
+    assert code.exceptions_here() == (0, 0)
+    assert result(portal) == "the step's"
+    # To a greenlet of its own greenlet gives what was there, as it does without portals.
+    assert seen == [(0, 0) if backend == "native" else (0, 1)]
+
+
+@pytest.mark.imports_greenlet
+@copies_stacks
+@pytest.mark.parametrize("backend", [NATIVE, "greenlet"])
+def test_a_greenlet_does_not_see_the_cpp_exception_of_the_one_that_resumes_its_step(
+    code, backend, monkeypatch
+):
+    monkeypatch.setattr(switchback.settings, "backend", backend)
+    seen = []
+
+    def starts():
+        wait()
+        greenlet.greenlet(lambda: seen.append(code.exceptions_here())).switch()
+
+    portal = suspended(starts)
+    assert code.in_catch_block(lambda: result(portal), b"outside") == "outside"
+    assert seen == [(0, 0)]

@@ -6,11 +6,13 @@ import asyncio
 import os
 
 import pytest
-from support.greenlet_programs import NATIVE, check_program, run_program, running_on
+from support.by_hand import finish, trap
+from support.greenlet_programs import NATIVE, check_program, greenlet, run_program, running_on
 from support.greenlet_users import copies_stacks
 
 import switchback
 from switchback import (
+    _engine,
     await_,
     ensure_portal,
     with_portal_run_sync,
@@ -29,7 +31,8 @@ def test_the_backend_can_be_set(name, monkeypatch):
         await_(asyncio.sleep(0))
         return first, running_on()
 
-    expected = "native" if name == "native" else "greenlet"  # this module imports greenlet
+    is_native = name != "greenlet" and _engine.native_obstacle() is None
+    expected = "native" if is_native else "greenlet"
     assert asyncio.run(with_portal_run_sync(sync_fn)) == (expected, expected)
 
 
@@ -61,20 +64,32 @@ def test_a_new_setting_counts_for_portals_that_begin_later(monkeypatch):
 
 
 @pytest.mark.chooses_native(reason="chooses the native backend")
-def test_a_portal_inside_one_on_native_runs_on_native_too(monkeypatch):
-    """greenlet must not come to copy a stack of ours."""
-    monkeypatch.setattr(switchback.settings, "backend", "native")
+@pytest.mark.parametrize("inner_backend", ["native", "greenlet"])
+@pytest.mark.parametrize("outer_backend", ["native", "greenlet"])
+def test_a_portal_inside_another_runs_on_the_backend_that_is_set(
+    outer_backend, inner_backend, monkeypatch
+):
+    monkeypatch.setattr(switchback.settings, "backend", outer_backend)
 
     def outer():
-        switchback.settings.backend = "greenlet"
-        inner = with_portal_run_sync(running_on_after_await)
-        return await_(inner)
+        assert (greenlet.getcurrent().parent is None) == (outer_backend == "native")
+        before = greenlet.getcurrent()
+        switchback.settings.backend = inner_backend
+        portal = _engine.open_call_portal(inner, (before,))
+        for step in range(3):
+            await_(trap(step))
+            assert portal.send(None) == "trap"
+        return finish(portal)
 
-    def running_on_after_await():
-        await_(asyncio.sleep(0))
-        return running_on()
+    def inner(outside):
+        for _ in range(3):
+            assert (greenlet.getcurrent() is outside) == (inner_backend == "native")
+            await_(trap())
+        return "done"
 
-    assert asyncio.run(with_portal_run_sync(outer)) == "native"
+    portal = _engine.open_call_portal(outer, ())
+    assert [portal.send(None) for _ in range(3)] == [0, 1, 2]
+    assert finish(portal) == "done"
 
 
 @pytest.mark.parametrize(
@@ -116,8 +131,8 @@ def test_the_environment_variable(name):
     assert (
         output.split()
         == {
-            "": ["auto", "native", "greenlet"],
-            "auto": ["auto", "native", "greenlet"],
+            "": ["auto", "native", "native"],
+            "auto": ["auto", "native", "native"],
             "native": ["native", "native", "native"],
             "greenlet": ["greenlet", "greenlet", "greenlet"],
         }[name]
@@ -138,11 +153,11 @@ def test_an_invalid_environment_variable():
 def test_the_program_can_override_the_environment_variable():
     check_program(
         """
-        import greenlet
-        switchback.settings.backend = "auto"
         assert asyncio.run(with_portal_run_sync(running_on)) == "greenlet"
+        switchback.settings.backend = "auto"
+        assert asyncio.run(with_portal_run_sync(running_on)) == "native"
         """,
-        backend="native",
+        backend="greenlet",
     )
 
 
@@ -172,11 +187,10 @@ def test_the_environment_variable_without_greenlet():
     assert "pip install greenlet" in last
 
 
-@pytest.mark.xfail(strict=True, reason="stacks used after the import of greenlet are not reused")
 @pytest.mark.minor(since="3.12", reason="eager tasks are new in 3.12")
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
 def test_memory_of_eager_portals_under_one_that_began_natively():
-    """They begin in the middle of its step, on native; their stacks are reused."""
+    """Their stacks are reused, though greenlet has been imported in the middle of its step."""
     check_program("""
         def call():
             await_(asyncio.sleep(0))

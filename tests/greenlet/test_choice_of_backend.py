@@ -1,4 +1,4 @@
-"""Which backend a step runs on by default: it hangs on whether greenlet was imported, and when."""
+"""Which backend a step runs on by default: native, whether greenlet was imported or not."""
 
 from __future__ import annotations
 
@@ -30,12 +30,15 @@ def test_auto_is_the_default_and_native_without_greenlet():
         assert asyncio.run(with_portal_run_sync(sync_fn)) == "native"
         assert asyncio.run(main()) == "native"
         assert "greenlet" not in sys.modules
+        found = switchback.backend_in_use()
+        assert found.name == "native" and found.why.startswith("CPython 3."), found
+        assert "greenlet" not in found.why
     """)
 
 
 @pytest.mark.chooses_native(reason="chooses the native backend")
 @pytest.mark.parametrize("first", ["greenlet", "switchback"])
-def test_auto_is_greenlet_in_a_program_that_has_imported_it(first):
+def test_auto_is_native_in_a_program_that_has_imported_greenlet(first):
     check_program(
         """
         import greenlet
@@ -43,14 +46,44 @@ def test_auto_is_greenlet_in_a_program_that_has_imported_it(first):
         assert switchback.settings.backend == "auto"
 
         def sync_fn():
-            assert running_on() == "greenlet"
+            assert running_on() == "native"
             await_(asyncio.sleep(0))
             return running_on()
 
-        assert asyncio.run(with_portal_run_sync(sync_fn)) == "greenlet"
+        assert asyncio.run(with_portal_run_sync(sync_fn)) == "native"
+        found = switchback.backend_in_use()
+        assert found.name == "native" and "the program's greenlet" in found.why, found
         """,
         first=f"import {first}\n",
     )
+
+
+@pytest.mark.chooses_native(reason="chooses the native backend")
+@pytest.mark.parametrize("backend", ["native", "greenlet"])
+def test_the_backend_in_use_is_the_one_that_is_set(backend):
+    check_program(
+        f"""
+        import greenlet
+
+        assert asyncio.run(with_portal_run_sync(running_on)) == "{backend}"
+        assert switchback.backend_in_use() == ("{backend}", "switchback.settings.backend says so")
+        """,
+        backend=backend,
+    )
+
+
+def test_the_backend_in_use_where_there_is_no_native_one():
+    check_program("""
+        from switchback import _engine
+
+        obstacle = _engine.native_obstacle()
+        if obstacle is None:
+            print("there is a native backend")
+            sys.exit(77)
+        for name in ("auto", "greenlet"):
+            switchback.settings.backend = name
+            assert switchback.backend_in_use() == ("greenlet", obstacle)
+    """)
 
 
 @pytest.mark.chooses_native(reason="chooses the native backend")
@@ -61,10 +94,8 @@ def test_greenlet_imported_between_two_steps():
             await_(asyncio.sleep(0))
             assert running_on() == "native"
             await asyncio.create_task(load())
-            # Nothing of it is on a stack of ours, and no greenlet can have been started there.
-            assert running_on() == "greenlet"
             await_(asyncio.sleep(0))
-            assert running_on() == "greenlet"
+            assert running_on() == "native"
             await asyncio.create_task(begins_later())
 
         async def load():
@@ -72,21 +103,25 @@ def test_greenlet_imported_between_two_steps():
 
         async def begins_later():
             await ensure_portal()
-            assert running_on() == "greenlet"
+            assert running_on() == "native"
 
         asyncio.run(main())
+        assert "greenlet" in sys.modules
     """)
 
 
 @pytest.mark.chooses_native(reason="chooses the native backend")
 def test_greenlet_imported_while_a_portal_is_suspended():
     check_program("""
-        def wait(event):
-            assert running_on() == "native"
-            await_(event.wait())
-            assert running_on() == "native"  # as long as that call of await_() and that step last
+        def nested():
             await_(asyncio.sleep(0))
-            assert running_on() == "native"
+            return "awaited"
+
+        def wait(event):
+            await_(event.wait())
+            import greenlet
+            assert greenlet.greenlet(nested).switch() == "awaited"
+            await_(asyncio.sleep(0))
 
         async def main():
             await ensure_portal()
@@ -94,7 +129,6 @@ def test_greenlet_imported_while_a_portal_is_suspended():
             asyncio.get_running_loop().call_soon(load, event)
             wait(event)
             await asyncio.sleep(0)
-            assert running_on() == "native"
             event.clear()
             asyncio.get_running_loop().call_soon(event.set)
             await_(event.wait())
@@ -115,10 +149,7 @@ def test_greenlet_imported_inside_a_step():
             import greenlet
 
             def below():
-                try:
-                    await_(asyncio.sleep(0))
-                except NoPortalError as error:
-                    return error
+                return await_(asyncio.sleep(0, "below"))
 
             def ask():
                 return greenlet.getcurrent().parent.switch("question")
@@ -126,7 +157,7 @@ def test_greenlet_imported_inside_a_step():
             for _ in range(3):
                 await_(asyncio.sleep(0))
                 assert running_on() == "native"
-                assert "greenlet" in str(greenlet.greenlet(below).switch())
+                assert greenlet.greenlet(below).switch() == "below"
                 asking = greenlet.greenlet(ask)
                 assert asking.switch() == "question"
                 await_(asyncio.sleep(0))
@@ -138,10 +169,45 @@ def test_greenlet_imported_inside_a_step():
             unused = use()
             await asyncio.sleep(0)
             assert running_on() == "native"
-            assert "greenlet" in str(unused.switch())
+            assert unused.switch() == "below"
 
         asyncio.run(main())
         assert "greenlet" in sys.modules
+    """)
+
+
+@pytest.mark.chooses_native(reason="chooses the native backend")
+def test_greenlet_imported_by_another_thread_while_steps_run_and_wait():
+    check_program("""
+        import threading
+
+        def load():
+            import greenlet
+
+        def nested(number):
+            return await_(asyncio.sleep(0.001, number))
+
+        def wait(number):
+            await_(event.wait())
+            return sys.modules["greenlet"].greenlet(nested).switch(number)
+
+        def run(number):
+            thread = threading.Thread(target=load)
+            thread.start()
+            thread.join()
+            event.set()
+            return sys.modules["greenlet"].greenlet(nested).switch(number)
+
+        async def main():
+            global event
+            event = asyncio.Event()
+            functions = [wait, wait, run, wait]
+            return await asyncio.gather(
+                *[with_portal_run_sync(function, i) for i, function in enumerate(functions)]
+            )
+
+        assert asyncio.run(main()) == [0, 1, 2, 3]
+        assert switchback.backend_in_use().name == "native"
     """)
 
 
@@ -150,22 +216,22 @@ def test_greenlet_imported_among_many_suspended_portals():
     check_program("""
         import random
 
+        def nested(number):
+            await_(asyncio.sleep(delays.random() / 500))
+            return number
+
         def old(number):
             await_(started.wait())
             for _ in range(10):
                 await_(asyncio.sleep(delays.random() / 500))
             assert running_on() == "native"
-            return number
+            return sys.modules["greenlet"].greenlet(nested).switch(number)
 
         def new(number):
             import greenlet
 
-            def nested():
-                await_(asyncio.sleep(delays.random() / 500))
-                return number
-
             for _ in range(5):
-                assert greenlet.greenlet(nested).switch() == number
+                assert greenlet.greenlet(nested).switch(number) == number
                 await_(asyncio.sleep(delays.random() / 500))
             return number
 
@@ -196,4 +262,45 @@ def test_greenlet_that_cannot_be_imported_leaves_auto_native():
 
         assert switchback.settings.backend == "auto"
         assert asyncio.run(with_portal_run_sync(sync_fn)) == "done"
+        assert switchback.backend_in_use().name == "native"
+    """)
+
+
+@pytest.mark.chooses_native(reason="chooses the native backend")
+def test_an_import_of_greenlet_leaves_no_trace_of_the_watch():
+    check_program("""
+        import importlib.util
+
+        spec = importlib.util.find_spec("greenlet")
+        import greenlet
+
+        for found in (greenlet.__spec__.loader, greenlet.__loader__):
+            assert type(found).__module__.startswith(("importlib", "_frozen_importlib")), found
+        assert spec.loader.path == greenlet.__file__
+        assert importlib.util.find_spec("greenlet") is greenlet.__spec__
+        import importlib
+        importlib.reload(greenlet)
+        assert switchback.backend_in_use().name == "native"
+    """)
+
+
+@pytest.mark.chooses_native(reason="chooses the native backend")
+def test_greenlet_imported_twice_stays_taken_over():
+    check_program("""
+        import greenlet
+
+        for name in [name for name in sys.modules if name.partition(".")[0] == "greenlet"]:
+            del sys.modules[name]
+        import greenlet as again
+
+        assert again is not greenlet
+        assert switchback.backend_in_use().name == "native"
+
+        def nested():
+            return await_(asyncio.sleep(0, "nested"))
+
+        def sync_fn():
+            return greenlet.greenlet(nested).switch(), again.greenlet(nested).switch()
+
+        assert asyncio.run(with_portal_run_sync(sync_fn)) == ("nested", "nested")
     """)

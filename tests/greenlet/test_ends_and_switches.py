@@ -52,7 +52,7 @@ def test_dropping_a_suspended_portal_runs_its_finally(backend):
     assert seen == ["closed", "finally"] * 10
 
 
-def test_dropping_a_portal_that_is_suspended_in_a_nested_greenlet(on_greenlet):
+def test_dropping_a_portal_that_is_suspended_in_a_nested_greenlet(backend):
     seen = []
 
     def nested():
@@ -120,11 +120,8 @@ def test_threads_with_portals_end(backend):
         await_(asyncio.sleep(1000))
 
     def nested():
-        greenlet.greenlet(wait if backend == "greenlet" else sync_fn_of_nothing).switch()
+        greenlet.greenlet(wait).switch()
         await_(asyncio.sleep(1000))
-
-    def sync_fn_of_nothing():
-        pass
 
     left = []
 
@@ -211,7 +208,7 @@ def test_a_foreign_greenlet_throws_into_the_resumer():
     )
 
 
-def test_await_in_a_greenlet_that_does_not_descend_from_the_portal(on_greenlet):
+def test_await_in_a_greenlet_that_does_not_descend_from_the_portal(backend):
     """One that the loop's code has started, and that the portal's code switches to."""
 
     def foreign():

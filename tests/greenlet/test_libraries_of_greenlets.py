@@ -94,6 +94,94 @@ def test_gevent_calls_inside_portals():
     )
 
 
+SHARED_HUB = textwrap.dedent("""
+    import asyncio
+    import random
+
+    from switchback import await_, with_portal_run_sync
+
+    order = random.Random(5)
+
+    def child(i, x):
+        assert await_(asyncio.sleep(order.random() / 500, x)) == x
+        give_way()
+        return i, await_(asyncio.sleep(order.random() / 500, x))
+
+    def work(i):
+        return [spawn_and_get(child, i, x) for x in range(3)]
+
+    async def main():
+        for count in (1, 50):
+            found = await asyncio.gather(*[with_portal_run_sync(work, i) for i in range(count)])
+            assert found == [[(i, x) for x in range(3)] for i in range(count)], found
+""")
+
+
+@needs("gevent")
+@both_backends
+def test_gevent_greenlets_that_await_in_portals(backend):
+    """The parent of all of them is the hub that the portals share."""
+    check_code(
+        SHARED_HUB
+        + textwrap.dedent("""
+        import gevent
+
+        give_way = lambda: gevent.sleep(0)
+        spawn_and_get = lambda *call: gevent.spawn(*call).get()
+        asyncio.run(main())
+        """),
+        backend,
+    )
+
+
+@needs("eventlet")
+@both_backends
+def test_eventlet_greenlets_that_await_in_portals(backend):
+    check_code(
+        "import warnings\nwarnings.simplefilter('ignore')\n"  # eventlet says that it is deprecated
+        + SHARED_HUB
+        + textwrap.dedent("""
+        import eventlet
+
+        give_way = lambda: eventlet.sleep(0)
+        spawn_and_get = lambda *call: eventlet.spawn(*call).wait()
+        asyncio.run(main())
+        """),
+        backend,
+    )
+
+
+@needs("gevent")
+@both_backends
+def test_gevent_pools_and_queues_whose_greenlets_await(backend):
+    check_code(
+        SHARED_HUB
+        + textwrap.dedent("""
+        import gevent
+        import gevent.pool
+        import gevent.queue
+
+        give_way = lambda: gevent.sleep(order.random() / 2000)
+
+        def use():
+            pool = gevent.pool.Pool(3)
+            assert pool.map(lambda x: child(0, x), range(9)) == [(0, x) for x in range(9)]
+            queue = gevent.queue.Queue()
+
+            def produce():
+                for x in range(3):
+                    queue.put(await_(asyncio.sleep(order.random() / 500, x)))
+                queue.put(StopIteration)
+
+            gevent.spawn(produce)
+            return list(queue)
+
+        assert asyncio.run(with_portal_run_sync(use)) == [0, 1, 2]
+        """),
+        backend,
+    )
+
+
 @needs("gevent")
 def test_asyncio_on_patched_gevent():
     check_code(

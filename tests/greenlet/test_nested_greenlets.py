@@ -27,7 +27,7 @@ variable = contextvars.ContextVar("variable", default="unset")
 # await_() inside greenlets of the program
 
 
-def test_await_inside_nested_greenlets(library, on_greenlet):
+def test_await_inside_nested_greenlets(library, backend):
     seen = []
 
     def inner(outer):
@@ -68,7 +68,7 @@ def test_await_inside_nested_greenlets(library, on_greenlet):
     assert seen == once * 3
 
 
-def test_exceptions_of_await_inside_a_nested_greenlet(library, on_greenlet):
+def test_exceptions_of_await_inside_a_nested_greenlet(library, backend):
     async def fail():
         await library.checkpoint()
         raise KeyError("reason")
@@ -91,7 +91,7 @@ def test_exceptions_of_await_inside_a_nested_greenlet(library, on_greenlet):
     assert library.run(main) == "done"
 
 
-def test_cancellation_inside_a_nested_greenlet(on_greenlet):
+def test_cancellation_inside_a_nested_greenlet(backend):
     seen = []
 
     def nested():
@@ -111,43 +111,6 @@ def test_cancellation_inside_a_nested_greenlet(on_greenlet):
 
     asyncio.run(main())
     assert seen == ["cleaned up"]
-
-
-@pytest.mark.chooses_native(reason="chooses the native backend")
-def test_await_inside_a_nested_greenlet_on_native_is_refused(library, on_native):
-    closed = []
-
-    async def wait():
-        try:
-            await library.sleep(1)
-        finally:
-            closed.append(True)
-
-    def nested():
-        assert not has_portal()
-        with pytest.raises(NoPortalError) as caught:
-            await_(wait())
-        return str(caught.value)
-
-    def sync_fn():
-        await_(library.checkpoint())
-        messages = [greenlet.greenlet(nested).switch() for _ in range(3)]
-        assert has_portal()
-        await_(library.checkpoint())
-        return messages
-
-    async def main():
-        messages = await with_portal_run_sync(sync_fn)
-        await ensure_portal()
-        messages += sync_fn()
-        await library.checkpoint()
-        return messages + sync_fn()
-
-    messages = library.run(main)
-    assert len(messages) == len(closed) == 9
-    for message in messages:
-        assert "greenlet" in message
-        assert "switchback.settings.backend to 'auto' or 'greenlet'" in message
 
 
 def test_await_that_does_not_suspend_works_in_any_greenlet(backend):
@@ -175,7 +138,7 @@ def test_a_portal_inside_a_greenlet_of_its_own(backend):
         assert child.switch() == list(range(20))
 
 
-def test_a_loop_run_inside_a_nested_greenlet_of_a_portal(on_greenlet):
+def test_a_loop_run_inside_a_nested_greenlet_of_a_portal(backend):
     """It hides the outer task's portal, and has portals of its own."""
 
     def inner():
@@ -227,7 +190,7 @@ def test_greenlets_that_switch_to_their_parent_between_awaits(backend):
     assert asyncio.run(main()) == [10 * i for i in range(50)]
 
 
-def test_many_tasks_await_in_nested_greenlets_out_of_order(library, on_greenlet):
+def test_many_tasks_await_in_nested_greenlets_out_of_order(library, backend):
     """The greenlets are resumed in another order than that in which they were suspended."""
 
     def nested(number, depth):
@@ -332,7 +295,7 @@ def test_context_variables_pass_as_on_native(library, backend):
     assert library.run(main) == ["unset"] * 20
 
 
-def test_a_nested_greenlet_has_the_context_that_greenlet_gives_it(library, on_greenlet):
+def test_a_nested_greenlet_has_the_context_that_greenlet_gives_it(library, backend):
     """An empty one, unless it is given another; await_() leaves it as it is."""
 
     def nested():

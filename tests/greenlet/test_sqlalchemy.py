@@ -163,7 +163,8 @@ def test_sqlalchemy_lazy_loads_in_run_sync(backend):
 
 
 @sqlalchemy
-def test_sqlalchemy_event_handler_that_awaits():
+@both_backends
+def test_sqlalchemy_event_handler_that_awaits(backend):
     """What the program has registered for synchronous use is called deep inside a greenlet."""
     check_code(
         SQLALCHEMY
@@ -202,16 +203,18 @@ def test_sqlalchemy_event_handler_that_awaits():
             assert connected == ["awaited"] * 100
 
         asyncio.run(with_engine(use))
-        """)
+        """),
+        backend,
     )
 
 
 @pytest.mark.chooses_native(reason="chooses the native backend")
 @sqlalchemy
-def test_sqlalchemy_event_handler_that_awaits_is_refused_on_native():
-    """With an error that says what to do; connections and portals go on."""
+def test_sqlalchemy_event_handler_that_awaits_is_refused_with_a_greenlet_that_differs():
+    """On native: with an error that says what to do; connections and portals go on."""
     check_code(
-        SQLALCHEMY
+        "from support.greenlet_that_differs import pretend\npretend('flags of switch')\n"
+        + SQLALCHEMY
         + textwrap.dedent("""
         from switchback import NoPortalError
 
@@ -243,7 +246,8 @@ def test_sqlalchemy_event_handler_that_awaits_is_refused_on_native():
 
 
 @sqlalchemy
-def test_sqlalchemy_validators_that_await_in_run_sync():
+@both_backends
+def test_sqlalchemy_validators_that_await_in_run_sync(backend):
     check_code(
         SQLALCHEMY
         + textwrap.dedent("""
@@ -274,7 +278,8 @@ def test_sqlalchemy_validators_that_await_in_run_sync():
             assert sorted(validated) == sorted(f"renamed {i}" for i in range(50))
 
         asyncio.run(with_engine(use))
-        """)
+        """),
+        backend,
     )
 
 

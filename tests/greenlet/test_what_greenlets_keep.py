@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 from support.by_hand import finish, suspended, trap
-from support.children import FREED_IN_C, check_child, check_code, run_python
+from support.children import FREED_IN_C, check_child, run_python
 from support.greenlet_programs import greenlet
 from support.greenlet_users import copies_stacks
 from support.threads import in_thread
@@ -70,6 +70,19 @@ def test_a_kept_greenlet_is_killed_between_two_steps():
     assert own[0].dead
     finish(portal)
     assert own[1] is not own[0]
+
+
+def test_a_greenlet_that_comes_to_its_end_while_it_lies_idle_is_not_used_again():
+    """One that the step had started ends, and comes back to it when the step is long over."""
+    children = []
+
+    def sync():
+        children.append(greenlet.greenlet(lambda: greenlet.getcurrent().parent.switch("waits")))
+        return children[0].switch()
+
+    assert finish(_engine.open_call_portal(sync, ())) == "waits"
+    children[0].switch()
+    assert finish(_engine.open_call_portal(lambda: (wait(), "done")[1], ())) == "done"
 
 
 def test_a_portal_that_keeps_a_greenlet_goes_on_in_another_thread():
@@ -202,6 +215,27 @@ def test_greenlets_keep_no_context_but_their_last():
     assert [run() for _ in range(5)] == [before] * 5
 
 
+def test_a_greenlet_that_is_used_again_has_the_context_of_its_new_resumer():
+    """Its last step ended in that of an earlier one: a greenlet that it had started was resumed."""
+
+    def context_with(value):
+        context = contextvars.copy_context()
+        context.run(variable.set, value)
+        return context
+
+    portal = _engine.open_call_portal(lambda: greenlet.greenlet(wait).switch(), ())
+    context_with("first").run(portal.send, None)
+    context_with("second").run(finish, portal)
+
+    def read():
+        return variable.get(), wait(), variable.get()
+
+    portal = _engine.open_call_portal(read, ())
+    context = context_with("third")
+    context.run(portal.send, None)
+    assert context.run(finish, portal) == ("third", None, "third")
+
+
 def test_a_variable_is_read_anew_in_a_step_on_greenlet():
     seen = []
 
@@ -223,28 +257,3 @@ def test_a_variable_is_read_anew_in_a_step_on_greenlet():
         context.run(step)
     assert seen == ["first", "first", "second", "second", "third", "third"]
     portal.close()
-
-
-def test_a_greenlet_made_in_the_step_that_imports_greenlet_is_noticed():
-    check_code(
-        """
-        from support.by_hand import finish, suspended, trap
-        import switchback
-        from switchback import await_
-
-        def sync():
-            await_(trap())
-            import greenlet
-
-            def inside():
-                try:
-                    await_(trap())
-                except switchback.NoPortalError:
-                    return "refused"
-
-            assert greenlet.greenlet(inside).switch() == "refused"
-
-        finish(suspended(sync))
-        """,
-        "native",
-    )

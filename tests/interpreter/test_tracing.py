@@ -71,9 +71,13 @@ def watch(library, program, start, stop):
     assert library.run(main) == 3 + 103
 
 
-# A coroutine that is suspended and resumed shows a return and a call in each of its frames, which
-# a synchronous function that waits in await_() does not. All else is the same: so the events of
-# `leaf`, in which both suspend alike, and the lines of all functions.
+# A coroutine that is suspended and resumed shows a return and a call in each of its frames. Up to
+# 3.13 so does a synchronous function that waits in await_(). What is left is that tools are told of
+# a StopIteration where a coroutine ends that is awaited.
+
+tells_of_switches = pytest.mark.minor(
+    before="3.14", reason="tools are not told of switches from there on"
+)
 
 
 def record_trace(library, program):
@@ -103,18 +107,23 @@ def test_settrace_sees_the_same_events_where_both_suspend(library):
     assert portal == native
 
 
-def test_settrace_sees_the_calls_of_synchronous_functions_once(library):
-    events = record_trace(library, PORTAL)
-    assert [event for name, event, _, _ in events if name == "middle" and event != "line"] == [
-        "call",
-        "return",
-        "call",
-        "exception",
-        "return",
+@tells_of_switches
+def test_settrace_sees_the_same_events_in_all_functions(library):
+    native, portal = record_trace(library, NATIVE), record_trace(library, PORTAL)
+    assert [event for event in portal if event[3] is not StopIteration] == [
+        event for event in native if event[3] is not StopIteration
+    ]
+    assert [event for event in portal if event[0] == "middle"][:5] == [
+        ("middle", "call", 8, None),
+        ("middle", "line", 9, None),
+        ("middle", "line", 10, None),
+        ("middle", "line", 11, None),
+        ("middle", "line", 12, None),
     ]
 
 
-def test_setprofile_sees_the_same_events_where_both_suspend(library):
+@tells_of_switches
+def test_setprofile_sees_the_same_events_in_all_functions(library):
     def record(program):
         events = []
 
@@ -125,11 +134,9 @@ def test_setprofile_sees_the_same_events_where_both_suspend(library):
         watch(library, program, lambda: sys.setprofile(profile), lambda: sys.setprofile(None))
         return events
 
-    native, portal = record(NATIVE), record(PORTAL)
-    assert [event for event in portal if event[0] == "leaf"] == [
-        event for event in native if event[0] == "leaf"
-    ]
-    assert [event for name, event, _ in portal if name == "middle"] == ["call", "return"] * 2
+    native = record(NATIVE)
+    assert len(native) > 40
+    assert record(PORTAL) == native
 
 
 def test_trace_functions_installed_in_a_portal_stay_installed_outside(asyncio_library):
@@ -211,23 +218,14 @@ def test_monitoring_sees_the_same_lines_and_leaf_events(library):
     ]
 
 
-def test_a_profiler_sees_the_users_functions(library):
-    profiler = cProfile.Profile()
+@tells_of_switches
+def test_a_profiler_counts_the_same_calls_of_the_users_functions(library):
+    def count(program):
+        profiler = cProfile.Profile()
+        watch(library, program, profiler.enable, profiler.disable)
+        stats = pstats.Stats(profiler, stream=io.StringIO()).stats
+        return {name: entry[:2] for (file, _, name), entry in stats.items() if file == "<program>"}
 
-    def sync_part():
-        for _ in range(5):
-            await_(library.checkpoint())
-
-    async def main():
-        await ensure_portal()
-        profiler.enable()
-        sync_part()
-        profiler.disable()
-
-    library.run(main)
-    calls = {
-        name: entry[0]
-        for (_, _, name), entry in pstats.Stats(profiler, stream=io.StringIO()).stats.items()
-    }
-    assert calls["sync_part"] == 1
-    assert any("await_" in name for name in calls)
+    native = count(NATIVE)
+    assert native["middle"][0] > 5
+    assert count(PORTAL) == native

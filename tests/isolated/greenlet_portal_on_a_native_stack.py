@@ -1,4 +1,7 @@
-"""A portal on greenlet is not stepped on a stack of ours: greenlet would save what is between."""
+"""A portal on greenlet is not stepped on a stack of ours: greenlet would save what is between.
+
+So it is with a greenlet that is not taken over, as it is of another kind than those that are known.
+"""
 
 # mark: needs_native: is about greenlet not being imported yet
 # mark: not_under asan tsan: greenlet copies stacks, which this sanitizer does not follow
@@ -7,14 +10,18 @@ import asyncio
 import importlib.util
 import sys
 
-from support.by_hand import trap
-
-import switchback
-from switchback import _engine, await_
+from support.greenlet_that_differs import pretend
 
 if importlib.util.find_spec("greenlet") is None:
     print("needs greenlet")
     sys.exit(77)
+pretend("flags of switch")
+
+from support.by_hand import trap  # noqa: E402
+
+import switchback  # noqa: E402
+from switchback import _engine, await_  # noqa: E402
+
 switchback.settings.backend = "auto"
 log = []
 

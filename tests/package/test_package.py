@@ -32,8 +32,9 @@ def test_so_is_what_passes_for_greenback():
     program = (
         "import switchback; switchback.install_as_greenback(); import greenback, greenback._impl\n"
         "from types import ModuleType\n"
-        "for module in (greenback, greenback._impl):\n"
-        "    assert type(module) is ModuleType and '__getattr__' not in vars(module)\n"
+        "assert type(greenback) is ModuleType and '__getattr__' not in vars(greenback)\n"
+        # Where stackscope looks for what is not there.
+        "assert type(greenback._impl) is ModuleType\n"
         "assert not hasattr(greenback, 'settings')\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
@@ -109,7 +110,8 @@ def names_in(path: Path) -> set[str]:
 #: File -> what it may name beside its own: which files there are, and a backend.
 MAY_NAME = {
     "__init__.py": {"trio"},
-    "_frameworks/__init__.py": {"asyncio", "trio"},
+    "__main__.py": set(FRAMEWORKS),
+    "_frameworks/__init__.py": {"asyncio", "greenlet", "trio"},
     "_refusals.py": {"greenlet"},
     "_settings.py": {"greenlet"},
 }

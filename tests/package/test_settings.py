@@ -81,10 +81,28 @@ def test_environment_variables_set_what_a_program_begins_with():
 
 
 @pytest.mark.parametrize(
+    ("value", "size"),
+    [("12M", 12 << 20), ("12 MiB", 12 << 20), ("16384k", 16 << 20), ("1G", 1 << 30)],
+)
+def test_the_size_of_a_stack_may_have_a_unit(value, size):
+    program = "import switchback; print(switchback.settings.stack_size)"
+    assert output(program, SWITCHBACK_STACK_SIZE=value) == str(size)
+
+
+@pytest.mark.parametrize(
     ("variable", "value", "problem"),
     [
         ("SWITCHBACK_BACKEND", "nativ", "the backend is one of 'auto', 'native' and 'greenlet'"),
-        ("SWITCHBACK_STACK_SIZE", "10 MiB", "invalid literal for int()"),
+        (
+            "SWITCHBACK_STACK_SIZE",
+            "10 x",
+            "a number of bytes, which K, M or G may follow, not '10 x'",
+        ),
+        (
+            "SWITCHBACK_STACK_SIZE",
+            "MiB",
+            "a number of bytes, which K, M or G may follow, not 'MiB'",
+        ),
         ("SWITCHBACK_STACK_SIZE", "-1", "from 262144 to 1073741824"),
     ],
 )

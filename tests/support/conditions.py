@@ -30,6 +30,11 @@ UNDER = {os.environ["SWITCHBACK_UNDER"]} if os.environ.get("SWITCHBACK_UNDER") e
 if "leak" in UNDER and hasattr(sys, "gettotalrefcount"):
     UNDER.add("leak-debug")
 
+#: What has been imported into this process before all tests: "greenlet", or nothing.
+BESIDE = os.environ.get("SWITCHBACK_TEST_BESIDE", "")
+if BESIDE not in ("", "greenlet"):
+    raise ValueError(f"SWITCHBACK_TEST_BESIDE is 'greenlet' or not set, not {BESIDE!r}")
+
 
 def register(config: pytest.Config) -> None:
     for marker, meaning in MARKERS.items():
@@ -70,8 +75,8 @@ def imports_greenlet(item: pytest.Item) -> bool:
 
 def apply(items: list[pytest.Item]) -> None:
     """Order the tests, and skip those that cannot hold here."""
-    # Where the program has imported greenlet, current tasks are compared in another way, and
-    # portals that begin may run in another way.
+    # Portals are to be tried where greenlet has not been imported, and beside it by a run of its
+    # own.
     items.sort(key=imports_greenlet)
     for item in items:
         for reason in filter(None, map(obstacle, item.iter_markers())):
@@ -79,7 +84,7 @@ def apply(items: list[pytest.Item]) -> None:
 
 
 def check_imports(item: pytest.Item) -> None:
-    may_import = switchback.settings.backend != "native" or imports_greenlet(item)
+    may_import = BESIDE or switchback.settings.backend != "native" or imports_greenlet(item)
     assert may_import or "greenlet" not in sys.modules, "a test before this has imported greenlet"
 
 

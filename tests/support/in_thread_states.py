@@ -29,7 +29,9 @@ for name in (
 states.ask_for_the_gil.restype = ctypes.py_object
 
 # What an error says of the thread that a portal belongs to.
-_engine.set_explainers(lambda: "no portal", lambda ident, ended: f"{ident} {ended}")
+_engine.set_explainers(
+    lambda: "no portal", lambda ident, ended: f"{ident} {ended}", lambda what, text: text
+)
 
 
 def wait():

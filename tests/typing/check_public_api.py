@@ -28,6 +28,16 @@ async def numbers() -> AsyncIterator[int]:
     yield 1
 
 
+def calls() -> None:
+    assert_type(switchback.exclusive(compute)(1, b="x"), float)
+    switchback.exclusive(compute)("1")  # type: ignore[arg-type]
+    alone = switchback.exclusive()
+    assert_type(alone, switchback.Exclusive)
+    assert_type(alone(compute)(1), float)
+    with alone, switchback.no_await():
+        pass
+
+
 async def portals() -> None:
     assert_type(await switchback.with_portal_run(fetch, 1, retries=2), str)
     assert_type(await switchback.with_portal_run_sync(compute, 1, b="x"), float)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 from .. import _engine
 
 if TYPE_CHECKING:
-    from ._abilities import BuiltIn, FrameworkWithTrees
+    from ._abilities import BuiltIn, FrameworkWithEvents, FrameworkWithTrees
 
 __all__ = [
     "Framework",
@@ -17,8 +17,10 @@ __all__ = [
     "built_in",
     "current_task",
     "framework_of",
+    "has_events",
     "has_trees",
     "register_framework",
+    "watch_imports",
 ]
 
 #: A task of any framework.
@@ -60,6 +62,10 @@ def has_trees(framework: Framework) -> TypeGuard[FrameworkWithTrees]:
     return hasattr(framework, "portals_for_children") and hasattr(framework, "tree_checkpoint")
 
 
+def has_events(framework: Framework) -> TypeGuard[FrameworkWithEvents]:
+    return hasattr(framework, "new_event")
+
+
 def built_in() -> tuple[BuiltIn, ...]:
     """Return what is known of the frameworks that need not be registered."""
     # Not with the package, whose import is to be quick.
@@ -72,6 +78,13 @@ def built_in() -> tuple[BuiltIn, ...]:
 _not_imported: tuple[BuiltIn, ...] | None = None
 # Framework -> its index in the engine.
 _frameworks: dict[Framework, int] = {}
+
+
+def watch_imports() -> None:
+    """Have what switches stacks by itself taken over, as soon as the program imports it."""
+    from . import _greenlet
+
+    _greenlet.watch_imports()
 
 
 def register_framework(framework: Framework) -> None:

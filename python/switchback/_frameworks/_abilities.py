@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
-from . import Framework
+from . import Framework, Task
 
 # What tells the innermost of several running tasks is looked for on a framework as well:
 #   loop_module              the module whose frames its event loop leaves on the stack
@@ -21,6 +22,25 @@ class FrameworkWithTrees(Framework, Protocol):
     async def tree_checkpoint(self) -> None:
         """Yield to the event loop once, as a tree of portals begins or ends."""
 
+    def name_after(
+        self, task: Task, wrapper: Callable[..., Any], function: Callable[..., Any]
+    ) -> None:
+        """Have a task show the name of `function`, if it is the one that runs `wrapper` first."""
+
+
+class Event(Protocol):
+    """What one task waits for, and another sets."""
+
+    def set(self) -> None: ...
+    def wait(self) -> Awaitable[object]: ...
+
+
+class FrameworkWithEvents(Framework, Protocol):
+    """What a framework has besides if a task can wait for a turn of its own."""
+
+    def new_event(self) -> Event:
+        """Return an event of the running loop, which is not set."""
+
 
 class BuiltIn(Protocol):
     """What is known of a framework that need not be registered, and may not be imported yet."""
@@ -34,6 +54,9 @@ class BuiltIn(Protocol):
     #: What awaits, and what calls, in its event loop from another thread.
     AWAIT_FROM_THREAD: str
     CALL_FROM_THREAD: str
+    #: What runs a function in a pool of threads, and what waits for a future of threads.
+    RUN_IN_POOL: str
+    WAIT_FOR_FUTURE: str
 
     def find_framework(self) -> Framework | None:
         """Return the framework if the program has imported it."""

@@ -15,6 +15,8 @@ INDEX = _engine.ASYNCIO
 MAIN_IN_PORTAL = "asyncio.run({}.with_portal_run(main))"
 AWAIT_FROM_THREAD = "asyncio.run_coroutine_threadsafe()"
 CALL_FROM_THREAD = "loop.call_soon_threadsafe()"
+RUN_IN_POOL = "asyncio.to_thread()"
+WAIT_FOR_FUTURE = "asyncio.wrap_future(future)"
 
 
 def find_framework() -> AsyncioFramework | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import asyncio.tasks
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
@@ -53,6 +53,9 @@ class AsyncioFramework:
         else:
             task._coro = coroutine  # type: ignore[attr-defined]
 
+    def new_event(self) -> asyncio.Event:
+        return asyncio.Event()
+
     async def checkpoint(self) -> None:
         await asyncio.sleep(0)
 
@@ -63,6 +66,19 @@ class AsyncioFramework:
 
     async def tree_checkpoint(self) -> None:
         await asyncio.sleep(0)
+
+    def name_after(
+        self, task: Any, wrapper: Callable[..., Any], function: Callable[..., Any]
+    ) -> None:
+        coroutine = task.get_coro()
+        # A portal, which a task of an outer tree has, shows the names of what is inside.
+        if (
+            not _engine.is_portal(coroutine)
+            and getattr(coroutine, "cr_code", None) is wrapper.__code__
+        ):
+            function = getattr(function, "func", function)  # of a partial
+            for name in ("__name__", "__qualname__"):
+                setattr(coroutine, name, getattr(function, name, type(function).__name__))
 
     def check_supported(self) -> None:
         """Raise `RuntimeError` where the coroutine of a task cannot be replaced."""

@@ -15,6 +15,8 @@ INDEX = _engine.TRIO
 MAIN_IN_PORTAL = "trio.run({}.with_portal_run, main)"
 AWAIT_FROM_THREAD = "trio.from_thread.run()"
 CALL_FROM_THREAD = "trio.from_thread.run_sync()"
+RUN_IN_POOL = "trio.to_thread.run_sync()"
+WAIT_FOR_FUTURE = "trio.to_thread.run_sync(future.result)"
 
 
 def find_framework() -> TrioFramework | None:

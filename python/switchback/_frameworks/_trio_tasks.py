@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from typing import Any
 
-from trio import lowlevel
+from trio import Event, lowlevel
 
 from ._trio_tree import portals_for_nurseries
 
@@ -50,6 +50,9 @@ class TrioFramework:
         if getattr(scheduled, "__self__", None) is previous:
             task._next_send_fn = getattr(coroutine, scheduled.__name__)
 
+    def new_event(self) -> Event:
+        return Event()
+
     async def checkpoint(self) -> None:
         await lowlevel.checkpoint()
 
@@ -58,6 +61,14 @@ class TrioFramework:
 
     async def tree_checkpoint(self) -> None:
         await lowlevel.cancel_shielded_checkpoint()
+
+    def name_after(
+        self, task: lowlevel.Task, wrapper: Callable[..., Any], function: Callable[..., Any]
+    ) -> None:
+        if task.name == f"{wrapper.__module__}.{wrapper.__qualname__}":
+            function = getattr(function, "func", function)  # of a partial
+            name = getattr(function, "__qualname__", None) or type(function).__qualname__
+            task.name = f"{function.__module__}.{name}"
 
 
 def _root(task: lowlevel.Task) -> lowlevel.Task:

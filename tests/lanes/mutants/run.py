@@ -18,19 +18,33 @@ import time
 import zlib
 from pathlib import Path
 
+import build
 import trial
 from mutant import MINORS, Mutant, StaleError
-from rooms import core, fiber, greenlet, interpreter, minors, portal, portal_ends, tasks
-
-import build
+from rooms import (
+    core,
+    errands,
+    fiber,
+    foreign,
+    greenlet,
+    interpreter,
+    minors,
+    portal,
+    portal_ends,
+    tasks,
+    tracing,
+)
 
 ROOMS = {
     "core": core,
     "interpreter": interpreter,
     "minors": minors,
+    "foreign": foreign,
     "fiber": fiber,
+    "errands": errands,
     "greenlet": greenlet,
     "tasks": tasks,
+    "tracing": tracing,
     "portal": portal,
     "portal_ends": portal_ends,
 }

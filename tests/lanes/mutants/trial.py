@@ -13,9 +13,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from mutant import Mutant
-
 from build import ROOT
+from mutant import Mutant
 
 TESTS = ROOT / "tests"
 PACKAGE = ROOT / "python" / "switchback"

@@ -15,8 +15,8 @@ add(
     "a_switch_by_somebody_else_is_taken_for_a_steps_end",
     "run() returns a result that nobody has given",
     FIBER,
-    "    if (!delivered_) {\n",
-    "    if (false) {\n",
+    "  if (delivered_) return;\n",
+    "  return;\n",
     killed_by=("test_a_foreign_greenlet_switches_to_the_resumer",),
     quick=True,
 )
@@ -40,7 +40,7 @@ add(
     "a_delivery_is_never_forgotten",
     "a switch by somebody else is taken for the end of a step",
     FIBER,
-    "    delivered_ = false;\n",
+    "  delivered_ = false;\n",
     "",
     killed_by=("test_a_foreign_greenlet_switches_to_the_resumer",),
 )
@@ -48,7 +48,7 @@ add(
     "a_step_that_was_left_in_its_middle_is_not_noted",
     "a greenlet that waits in the middle of a step is used for another one",
     FIBER,
-    "      broken_ = true;\n",
+    "  broken_ = true;\n",
     "",
     killed_by=(
         "test_a_foreign_greenlet_throws_into_the_resumer",
@@ -56,19 +56,11 @@ add(
     ),
 )
 add(
-    "a_step_that_is_resumed_by_somebody_else_awaits_on",
-    "a trap goes to a portal that is not waiting for it",
-    FIBER,
-    "  if (resumer_ == nullptr) {\n    // Somebody else has resumed this step, and",
-    "  if (false) {\n    // Somebody else has resumed this step, and",
-    killed_by=("test_an_awaitable_that_waits_again_after_a_foreign_switch_is_refused",),
-)
-add(
     "a_resumer_stays_noted_after_its_step",
     "a step that somebody else resumes switches to a greenlet that is gone",
     FIBER,
-    "    thread.remove_running(this);\n    resumer_ = nullptr;\n",
-    "    thread.remove_running(this);\n",
+    "  live.assign(exceptions);\n  resumer_ = nullptr;\n",
+    "  live.assign(exceptions);\n",
     killed_by=("test_a_greenlet_that_is_suspended_in_await_is_switched_to",),
 )
 add(
@@ -92,8 +84,8 @@ add(
     "what_a_step_has_waited_for_stays_noted_where_somebody_else_resumes_it",
     "cr_await of a portal is an object that is gone",
     FIBER,
-    "    drop_message();\n    if (switched) refuse_switch",
-    "    if (switched) refuse_switch",
+    "    drop_message();\n    if (switched) api_.refuse_switch",
+    "    if (switched) api_.refuse_switch",
     killed_by=("cr_await_after_a_foreign_switch",),
 )
 add(
@@ -120,7 +112,7 @@ add(
     "a_trampoline_ends_after_one_job",
     "each step takes a new greenlet",
     FIBER,
-    "has_job_ = !resumed_;",
+    "has_job_ = is_new;",
     "has_job_ = false;",
     killed_by=("test_greenlets_that_portals_keep_are_used_again",),
 )
@@ -128,18 +120,18 @@ add(
     "a_step_in_a_greenlet_is_not_listed_as_running",
     "await_() does not find its portal",
     FIBER,
-    "    thread.add_running(this);\n",
+    "  thread.add_away(this);\n",
     "",
-    (FIBER, "    thread.remove_running(this);\n", ""),
+    (FIBER, "  thread.remove_away(this);\n", ""),
     killed_by=("test_await_inside_nested_greenlets",),
 )
 add(
     "a_greenlet_that_descends_from_a_step_is_not_found",
-    "await_() does not work in greenlets that a portal has started",
+    "the trap of a step goes to the portal of another, which has begun in its middle",
     FIBER,
-    "greenlet = api_.parent(greenlet.get());",
-    "greenlet = Ref();",
-    killed_by=("test_await_inside_nested_greenlets",),
+    "greenlet = api_.parent(greenlet.get())) {",
+    "greenlet = Ref()) {",
+    killed_by=("test_steps_that_take_turns_in_greenlets_find_themselves",),
 )
 add(
     "await_does_not_hold_the_fiber_that_it_uses",
@@ -151,16 +143,22 @@ add(
     quick=True,
 )
 add(
-    "an_await_that_is_astray_is_taken_for_one_in_its_place",
-    "a step that has ended, or its portal, is asked for its tasks",
-    "portal/await.cpp",
-    "return !fiber.is_native() && Thread::current_fiber() != &fiber;",
-    "return (void)fiber, false;",
-    killed_by=(
-        "test_a_greenlet_that_is_suspended_in_await_is_switched_to",
-        "test_a_killed_coroutine_that_awaits_again",
-        "greenlets_that_outlive_their_step",
-    ),
+    "a_trampoline_that_has_ended_is_taken_from_the_pool",
+    "a portal is refused as another one has switched to its resumer",
+    FIBER,
+    "if (!idle->is_dead()) return",
+    "return",
+    killed_by=("test_a_greenlet_that_comes_to_its_end_while_it_lies_idle_is_not_used_again",),
+    quick=True,
+)
+add(
+    "a_private_context_outlives_its_job",
+    "a portal runs in the context of one that has ended long ago",
+    CONTEXT,
+    "void begin() { is_private_ = false; }",
+    "void begin() {}",
+    killed_by=("test_a_greenlet_that_is_used_again_has_the_context_of_its_new_resumer",),
+    quick=True,
 )
 add(
     "a_greenlet_for_portals_is_a_child_of_the_current_one",

@@ -201,20 +201,20 @@ add(
 )
 add(
     "a_portal_in_one_on_a_stack_of_ours_runs_on_greenlet",
-    "greenlet takes all that lies between two stacks for one",
+    "greenlet that is not taken over takes all that lies between two stacks for one",
     BACKEND,
-    "return thread.in_native() ? Backend::native : Backend::greenlet;",
+    "return is_out_of_place(Backend::greenlet, thread) ? Backend::native : Backend::greenlet;",
     "return (void)thread, Backend::greenlet;",
-    killed_by=("greenlets_outlive_a_portal_on_a_stack_of_ours",),
+    killed_by=("test_one_that_differs_and_a_portal_inside_another",),
     quick=True,
 )
 add(
-    "a_program_that_has_imported_greenlet_runs_on_stacks_of_ours",
-    "await_() does not work in greenlets",
+    "a_greenlet_that_is_not_taken_over_is_not_noticed",
+    "await_() does not work in its greenlets",
     BACKEND,
-    "if (!module_state.current_tasks.greenlet_loaded()) return Backend::native;",
+    "if (!module_state.current_tasks.greenlet_untaken()) return Backend::native;",
     "return Backend::native;",
-    killed_by=("test_auto_is_greenlet_in_a_program_that_has_imported_it",),
+    killed_by=("test_portals_fall_back_to_greenlet",),
 )
 add(
     "what_a_portal_keeps_is_lost_with_it",
@@ -223,4 +223,31 @@ add(
     "    thread->give_idle(fiber);\n  } else if",
     "    (void)thread;\n  } else if",
     killed_by=("test_greenlets_that_portals_keep_are_used_again",),
+)
+
+# no_await().
+
+add(
+    "a_guard_against_suspension_is_not_asked",
+    "code that must not be interrupted is",
+    "portal/await.cpp",
+    "if (guard) return refuse_suspension",
+    "if (false) return refuse_suspension",
+    killed_by=("test_a_suspension_inside_raises_with_the_place",),
+)
+add(
+    "a_guarded_portal_takes_the_short_way",
+    "a coroutine suspends the portal where code guards against it",
+    "module/functions.cpp",
+    "fiber->set_guarded(guard != nullptr);",
+    "fiber->set_guarded(false);",
+    killed_by=("test_what_was_to_be_awaited_is_closed",),
+)
+add(
+    "a_guard_against_suspension_is_not_taken_away",
+    "a portal cannot await_() any more once it has guarded against it",
+    "module/functions.cpp",
+    "std::exchange(self->guard, guard)",
+    "std::exchange(self->guard, guard != nullptr ? guard : self->guard)",
+    killed_by=("test_a_suspension_before_and_after_is_as_ever",),
 )

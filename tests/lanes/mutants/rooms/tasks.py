@@ -153,7 +153,7 @@ add(
     GREENLET,
     "return parent.get() == Py_None;",
     "return true;",
-    killed_by=("test_a_greenlet_made_in_the_step_that_imports_greenlet_is_noticed",),
+    killed_by=("test_one_made_in_the_step_that_imports_greenlet_is_noticed",),
 )
 
 # Asking each framework.

@@ -1,0 +1,101 @@
+"""What a suspended task waits in: its whole stack, of async and synchronous functions.
+
+``switchback.inspect.print_stack(task)`` prints it as a traceback. ``print_all()`` prints those of
+all portals, also on a signal (``on_signal(signal.SIGUSR1)``).
+"""
+
+from __future__ import annotations
+
+import gc
+import signal as _signal
+import sys
+import traceback
+from collections.abc import Iterator
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
+from typing import Any, TextIO
+
+from . import _engine
+from ._frameworks import Task, framework_of
+
+__all__ = ["extract_stack", "on_signal", "print_all", "print_stack"]
+
+
+def extract_stack(task: Task) -> traceback.StackSummary:
+    """Return the stack of a suspended task, the outermost frame first.
+
+    Below the frames of the task's async functions are those of the synchronous functions that have
+    called `await_`, and below these the frames of what that awaits. `task` may be a coroutine
+    instead, or what stands for one. Works in any thread. A task that runs shows its outermost frame
+    only, and one that has ended shows none.
+    """
+    return _summary(task if _is_link(task) else framework_of(task)[0].get_coroutine(task))
+
+
+def print_stack(task: Task, file: TextIO | None = None) -> None:
+    """Print what `extract_stack` returns, to `sys.stderr` by default."""
+    print("".join(extract_stack(task).format()), end="", file=file or sys.stderr)
+
+
+def print_all(file: TextIO | None = None) -> None:
+    """Print the stacks of all portals that are suspended in `await_`, in all threads."""
+    file = file or sys.stderr
+    count = 0
+    for portal in gc.get_objects():
+        if type(portal) is not _engine.Portal or _engine.innermost_frame(portal) is None:
+            continue
+        count += 1
+        print(f"{portal!r} (the outermost call first):", file=file)
+        print("".join(_summary(portal).format()), file=file)
+    print(f"{count} portals are suspended in await_()", file=file)
+
+
+def on_signal(signum: int, file: TextIO | None = None) -> None:
+    """Have `print_all` called whenever the process gets a signal. Call it in the main thread."""
+    _signal.signal(signum, lambda *_: print_all(file))
+
+
+def frames_of_portal(portal: Any) -> list[FrameType]:
+    """Return the frames of a portal's own stack, the outermost first."""
+    frame = _engine.innermost_frame(portal)
+    if frame is None:
+        frame = None if portal.cr_running else portal.cr_frame
+        return [] if frame is None else [frame]
+    frames = []
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames[::-1]
+
+
+def _is_link(link: object) -> bool:
+    """Whether `link` is one of those that a chain of awaits is made of."""
+    kinds = (CoroutineType, GeneratorType, AsyncGeneratorType)
+    return isinstance(link, kinds) or _engine.is_portal(link)
+
+
+def _summary(link: object) -> traceback.StackSummary:
+    return traceback.StackSummary.extract((frame, frame.f_lineno) for frame in _frames(link))
+
+
+def _frames(link: Any) -> Iterator[FrameType]:
+    """Yield the frames from `link` on, as far as they are known."""
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        if _engine.is_portal(link):
+            yield from frames_of_portal(link)
+            link = link.cr_await
+            continue
+        for kind, frame, awaited in (
+            (CoroutineType, "cr_frame", "cr_await"),
+            (GeneratorType, "gi_frame", "gi_yieldfrom"),
+            (AsyncGeneratorType, "ag_frame", "ag_await"),
+        ):
+            if isinstance(link, kind):
+                if getattr(link, frame) is not None:
+                    yield getattr(link, frame)
+                link = getattr(link, awaited)
+                break
+        else:
+            # An object with __await__, or one of the interpreter's, may refer to one of these.
+            link = next((one for one in gc.get_referents(link) if _is_link(one)), None)
