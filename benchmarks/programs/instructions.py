@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import functools
 import gc
+import importlib
 import os
 
 from rows import CONTENDERS, Row, rows_of
@@ -34,7 +35,11 @@ def main() -> None:
     parser.add_argument("few", type=int)
     parser.add_argument("many", type=int)
     parser.add_argument("labels", nargs="+")
+    parser.add_argument("--greenlet", choices=("with", "without"), default="without")
     arguments = parser.parse_args()
+    if arguments.greenlet == "with":
+        importlib.import_module("greenlet")
+        importlib.import_module("switchback").settings.backend = "auto"
     checkpoint = functools.partial(asyncio.sleep, 0)
     rows = rows_of("latency", arguments.contender, checkpoint, lambda: 0.0)
     # As when time is measured; a collection would hit one count and not the other.

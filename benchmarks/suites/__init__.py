@@ -4,6 +4,7 @@ SUITES = (
     "latency",
     "core",
     "instructions",
+    "beside_greenlet",
     "depth",
     "rotation",
     "alternatives",

@@ -40,9 +40,9 @@ LIMIT = 400
 VALGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
 
 
-def count(contender: str, labels: Sequence[str]) -> list[Record]:
+def count(contender: str, labels: Sequence[str], *options: str) -> list[Record]:
     """Instructions for one operation of each row."""
-    command = command_of("instructions", contender, FEW, MANY, *labels)
+    command = command_of("instructions", contender, FEW, MANY, *labels, *options)
     # The same hashes, and so the same collisions, in every run.
     _, log = run(["env", "PYTHONHASHSEED=0", *VALGRIND, *command], seconds=300)
     # One after another, as each process ends; the last one is their parent.
