@@ -191,7 +191,8 @@ def test_the_environment_variable_without_greenlet():
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
 def test_memory_of_eager_portals_under_one_that_began_natively():
     """Their stacks are reused, though greenlet has been imported in the middle of its step."""
-    check_program("""
+    check_program(
+        """
         def call():
             await_(asyncio.sleep(0))
 
@@ -214,4 +215,6 @@ def test_memory_of_eager_portals_under_one_that_began_natively():
             assert trend(readings) < 1e6, readings
 
         asyncio.run(main())
-    """)
+        """,
+        backend="auto",
+    )

@@ -73,7 +73,8 @@ def test_the_backend_in_use_is_the_one_that_is_set(backend):
 
 
 def test_the_backend_in_use_where_there_is_no_native_one():
-    check_program("""
+    check_program(
+        """
         from switchback import _engine
 
         obstacle = _engine.native_obstacle()
@@ -83,7 +84,9 @@ def test_the_backend_in_use_where_there_is_no_native_one():
         for name in ("auto", "greenlet"):
             switchback.settings.backend = name
             assert switchback.backend_in_use() == ("greenlet", obstacle)
-    """)
+        """,
+        backend="auto",  # a choice: without one, the import warns
+    )
 
 
 @pytest.mark.chooses_native(reason="chooses the native backend")
