@@ -35,8 +35,11 @@ class AsyncioTasks {
 
   PyObject* current(PyThreadState* thread_state) {
     if (interpreter::RunningLoop::has_task && running_.known()) {
+      // A loop that does not run, or that is hidden, has no current task.
+      PyObject* const loop = running_.loop(thread_state);
+      if (loop == nullptr) return nullptr;
       PyObject* const task = running_.task(thread_state);
-      return task != nullptr ? task : running_.loop(thread_state);
+      return task != nullptr ? task : loop;
     }
     return current_tasks_ ? look_up(thread_state) : nullptr;
   }

@@ -18,7 +18,7 @@ import time
 import zlib
 from pathlib import Path
 
-import build
+import builds
 import trial
 from mutant import MINORS, Mutant, StaleError
 from rooms import (
@@ -52,7 +52,7 @@ ROOMS = {
 #: In seconds, with QUICK=1: afterwards no further mutant is begun.
 QUICK_BUDGET = 270
 WORKERS = 2
-SCRATCH = build.ROOT / "build" / "mutants" / f"variants-{os.getpid()}"
+SCRATCH = builds.ROOT / "build" / "mutants" / f"variants-{os.getpid()}"
 
 
 class Lane:
@@ -94,7 +94,7 @@ class Lane:
                 chosen.setdefault(minor, []).append(mutant)
         for minor, of_minor in chosen.items():
             site = SCRATCH / f"unchanged-{minor}"
-            self._builds[minor] = build.engine(minor)
+            self._builds[minor] = builds.engine(minor)
             trial.make_site(self._builds[minor].product, site)
             settings: dict[tuple[tuple[str, str], ...], set[str]] = {}
             for mutant in of_minor:
@@ -112,7 +112,7 @@ class Lane:
                     return False
             print(f"unchanged, on {minor}: passes the tests that are named", flush=True)
         if names := {name for mutant in mutants for name in mutant.core_tests}:
-            self._builds["core"] = build.core_tests(self._minors[-1])
+            self._builds["core"] = builds.core_tests(self._minors[-1])
             product = self._builds["core"].product
             verdict = trial.run_core_tests(product, sorted(names), trial.TIME_FOR_ALL)
             if verdict.failed:

@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from build import ROOT
+from builds import ROOT
 from mutant import Mutant
 
 TESTS = ROOT / "tests"
