@@ -8,6 +8,12 @@ _ALLOCATES = (
     "counts objects that are made, or waits for the next one; the signal handler makes some"
 )
 
+#: Where -> the modules that compare every event of tracing and profiling that there is. Each
+#: suspension has such events, as that of a coroutine has, so their tests may fail there.
+SEE_EVENTS: dict[str, set[str]] = {
+    "preempted": {"test_sys_settrace", "test_sys_setprofile", "test_pdb", "test_monitoring"},
+}
+
 #: Where -> the test -> why.
 DIFFERENCES: dict[str, dict[str, str]] = {"portal": {}, "preempted": {}}
 
