@@ -3,6 +3,7 @@
 The portal began before the program had imported greenlet, so that it runs on a stack of ours.
 """
 
+# With a greenlet that is not taken over: one that is runs nothing on such a stack.
 # mark: needs_native: is about portals that begin before greenlet is imported
 # mark: not_under asan tsan: greenlet copies stacks, which this sanitizer does not follow
 
@@ -10,10 +11,14 @@ import gc
 import importlib.util
 import sys
 
-from support.by_hand import finish, trap
+from support.greenlet_that_differs import pretend
 
-import switchback
-from switchback import _engine, await_
+pretend("flags of switch")
+
+from support.by_hand import finish, trap  # noqa: E402
+
+import switchback  # noqa: E402
+from switchback import _engine, await_  # noqa: E402
 
 if importlib.util.find_spec("greenlet") is None:
     print("needs greenlet")

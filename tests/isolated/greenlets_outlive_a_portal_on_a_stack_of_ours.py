@@ -3,6 +3,7 @@
 Portals inside of one that began before the import of greenlet run on stacks of ours as well.
 """
 
+# With a greenlet that is not taken over: one that is runs nothing on such a stack.
 # mark: needs_native: is about portals that begin before greenlet is imported
 # mark: not_under asan tsan: greenlet copies stacks, which this sanitizer does not follow
 
@@ -10,10 +11,14 @@ import gc
 import importlib.util
 import sys
 
-from support.by_hand import finish, suspended, trap
+from support.greenlet_that_differs import pretend
 
-import switchback
-from switchback import await_
+pretend("flags of switch")
+
+from support.by_hand import finish, suspended, trap  # noqa: E402
+
+import switchback  # noqa: E402
+from switchback import await_  # noqa: E402
 
 if importlib.util.find_spec("greenlet") is None:
     print("needs greenlet")

@@ -62,7 +62,7 @@ class Lane:
         self._quick = quick
         self._named_only = named_only
         self._names = trial.Names()
-        self._builds: dict[str, build.Build] = {}
+        self._builds: dict[str, builds.Build] = {}
         self._minors = minors
         self._places: queue.SimpleQueue[Path] = queue.SimpleQueue()
         for index in range(WORKERS):
@@ -150,11 +150,11 @@ class Lane:
             self._note(self.bad, mutant, f"NO SUCH TEST: {', '.join(missing)}", minor, started)
             return
         try:
-            changed = mutant.apply(build.SOURCE)
+            changed = mutant.apply(builds.SOURCE)
             killer, is_late = self._killer(mutant, minor, changed, place)
         except StaleError as error:
             self._note(self.bad, mutant, f"STALE MUTANT: {error}", minor, started)
-        except build.BuildError as error:
+        except builds.BuildError as error:
             self._note(self.bad, mutant, f"DOES NOT COMPILE: {error}", minor, started)
         except trial.LoadError as error:
             self._note(self.bad, mutant, f"CANNOT BE TRIED: {error}", minor, started)
