@@ -35,13 +35,20 @@ class AsyncioTasks {
 
   PyObject* current(PyThreadState* thread_state) {
     if (interpreter::RunningLoop::has_task && running_.known()) {
-      // A loop that does not run, or that is hidden, has no current task.
+      // Where no loop runs, or where it is hidden, no task is current.
       PyObject* const loop = running_.loop(thread_state);
       if (loop == nullptr) return nullptr;
       PyObject* const task = running_.task(thread_state);
       return task != nullptr ? task : loop;
     }
     return current_tasks_ ? look_up(thread_state) : nullptr;
+  }
+
+  // The running loop, where a task is not that of its loop only: from 3.14 on, a loop that begins to
+  // run inside of a task is answered with that task until it has one itself. nullptr elsewhere.
+  PyObject* loop_of_current(PyThreadState* thread_state) {
+    if (interpreter::current_tasks_are_in_a_dict || !current_tasks_) return nullptr;
+    return running_loop(thread_state);
   }
 
   int traverse(visitproc visit, void* arg);

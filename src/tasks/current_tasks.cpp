@@ -21,7 +21,9 @@ void CurrentTasks::decide_on_marks() {
 
 bool CurrentTasks::is_current(const NotedTasks& noted, int index, PyThreadState* thread_state) {
   PyObject* const now = current(index, thread_state);
-  if (now == noted.current[index]) return true;
+  if (now == noted.current[index]) {
+    return index != NotedTasks::asyncio || asyncio_.loop_of_current(thread_state) == noted.loop;
+  }
   return index == NotedTasks::greenlet &&
          (noted.in_any_greenlet || GreenletTasks::may_be(noted.current[index], now));
 }

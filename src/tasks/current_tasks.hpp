@@ -29,6 +29,7 @@ struct Marks {
 struct NotedTasks {
   static constexpr int asyncio = 0, trio = 1, greenlet = 2, first_registered = 3, most = 6;
   PyObject* current[most] = {};
+  PyObject* loop = nullptr;  // of asyncio, where its task does not tell that
   Marks marks;
   // Whether any greenlet will do, as where the step that noted them runs in one itself.
   bool in_any_greenlet = false;
@@ -57,6 +58,7 @@ class CurrentTasks {
       noted.current[NotedTasks::asyncio] = asyncio_.current(thread_state);
     }
     if (except != NotedTasks::trio) noted.current[NotedTasks::trio] = trio_.current(thread_state);
+    noted.loop = asyncio_.loop_of_current(thread_state);
     noted.marks = marks(thread_state);
     if (has_marks_) return;  // there are no others
     noted.current[NotedTasks::greenlet] = greenlet_.current(thread_state);
