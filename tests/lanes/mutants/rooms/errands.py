@@ -238,8 +238,12 @@ add(
     killed_by=("test_greenlet_imported_twice_stays_taken_over",),
 )
 for part, place, original in (
-    ("switch", "switch_->ml_meth, as_method(&method_switch)", "switch_->ml_meth, switch_->ml_meth"),
-    ("throw", "throw_->ml_meth, &method_throw", "throw_->ml_meth, throw_->ml_meth"),
+    (
+        "switch",
+        "switching->ml_meth, as_method(&method_switch)",
+        "switching->ml_meth, switching->ml_meth",
+    ),
+    ("throw", "throwing->ml_meth, &method_throw", "throwing->ml_meth, throwing->ml_meth"),
     ("the_end_of_a_greenlet", "type->tp_dealloc, &dealloc", "type->tp_dealloc, type->tp_dealloc"),
 ):
     add(
