@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Compares random programs in portals with the same programs run natively, on each Python found or
-# on MINOR from the environment. SWITCHBACK_FUZZ_PROGRAMS is their number, 20,000 unless told;
-# SWITCHBACK_FUZZ_SEED repeats a run. With QUICK=1, 2,000 programs on the newest Python.
+# Compares random programs in portals with the same programs run natively, then such that start
+# greenlets as well, on each Python found or on MINOR from the environment. SWITCHBACK_FUZZ_PROGRAMS
+# is the number of each, 20,000 unless told; SWITCHBACK_FUZZ_SEED repeats a run. With QUICK=1, 2,000
+# programs on the newest Python.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -18,5 +19,7 @@ for minor in $selected; do
   scripts/build.sh "$minor"
   # tests/lanes/fuzz comes onto sys.path as the directory of the script.
   record "Python $minor" 'programs, no difference' ".venvs/$minor/bin/python" tests/lanes/fuzz/run.py
+  SWITCHBACK_TEST_BESIDE=greenlet record "$minor, greenlets" 'programs, no difference' \
+    ".venvs/$minor/bin/python" tests/lanes/fuzz/run.py
 done
 print_summary fuzz

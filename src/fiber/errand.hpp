@@ -65,6 +65,15 @@ class Waiting {
   int holders_ = 2;
 };
 
+class StackFiber;
+
+// Asked on the stack of a step around each of its errands: what is done there may leave something
+// behind that goes on when the errand is done.
+struct ErrandWatch {
+  bool (*before)(const StackFiber&);  // whether to call `after`
+  void (*after)(const StackFiber&);   // no exception is set
+};
+
 // Lies on the stack of the step, which waits for it to be done.
 struct Errand {
   const Call call;

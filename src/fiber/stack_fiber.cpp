@@ -41,6 +41,8 @@ union Stacks {
 };
 constinit Stacks stacks;
 
+constinit ErrandWatch errand_watch = {};
+
 void set_memory_error(core::StackFailure failure) {
   if (failure == core::StackFailure::no_memory) {
     PyErr_NoMemory();
@@ -193,10 +195,14 @@ PyObject* StackFiber::suspend_stack(PyObject* trap, PyObject* awaited, PyObject*
   return after_suspend(exception);
 }
 
+void StackFiber::watch_errands(const ErrandWatch& watch) { errand_watch = watch; }
+
 PyObject* StackFiber::run_errand(Call call, const Places& places, bool is_own) {
+  const bool is_watched = errand_watch.before(*this);
   Errand errand{.call = call, .places = places, .is_own = is_own};
   errand_ = &errand;
   MachineContext::suspend();
+  if (is_watched) errand_watch.after(*this);
   if (errand.raised != nullptr) interpreter::set_raised(errand.raised);
   return errand.result;
 }

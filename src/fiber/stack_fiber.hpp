@@ -58,6 +58,8 @@ class StackFiber : public Fiber, public core::PooledStack, private core::Machine
   // What may switch: this does, and the call may suspend the step by await_() in one of `places`.
   PyObject* run_errand(Call call, const Places& places, bool is_own);
   bool is_on_errand() const { return errand_ != nullptr; }
+  // Once, at the start.
+  static void watch_errands(const ErrandWatch& watch);
   // Fiber::suspend() from the place where an errand of this fiber has led.
   PyObject* suspend_on_errand(PyObject* trap, PyObject* awaited, PyObject** exception);
 

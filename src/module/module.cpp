@@ -7,6 +7,7 @@
 #include "interpreter/monitoring.hpp"
 #include "interpreter/stack_state.hpp"
 #include "module/functions.hpp"
+#include "portal/errands.hpp"
 #include "portal/portal_type.hpp"
 #include "tasks/task_slot.hpp"
 
@@ -61,6 +62,7 @@ int exec(PyObject* module) {
   ModuleState& module_state = *::new (PyModule_GetState(module)) ModuleState();
   module_state.current_tasks.start();
   fiber::StackFiber::prepare_for_fork();
+  portal::watch_errands();
   interpreter::find_monitoring();
   if (!make_names(module_state) || !make_stack_settings(module_state.stack_settings)) return -1;
   module_state.task_slot_type = tasks::add_task_slot_type(module);

@@ -39,6 +39,21 @@ bool CurrentTasks::all_unchanged(const NotedTasks& noted, PyThreadState* thread_
   return true;
 }
 
+void CurrentTasks::note_left(NotedTasks& noted, PyThreadState* thread_state) {
+  NotedTasks now = noted;
+  note(now, -1, thread_state);
+  for (int i = 0; i < NotedTasks::greenlet; ++i) {
+    PyObject* const before = noted.current[i];
+    if (now.current[i] != before && before != nullptr && before != left_[i]) return;
+  }
+  for (int i = 0; i < NotedTasks::greenlet; ++i) {
+    if (now.current[i] == noted.current[i]) continue;
+    noted.current[i] = left_[i] = now.current[i];
+  }
+  noted.loop = now.loop;
+  noted.marks = now.marks;
+}
+
 int CurrentTasks::add(PyObject* current_task) {
   if (count_ == NotedTasks::most) {
     PyErr_SetString(PyExc_RuntimeError, "too many frameworks are registered");

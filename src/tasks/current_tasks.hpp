@@ -67,6 +67,11 @@ class CurrentTasks {
     }
   }
 
+  // After other code of the thread has run on behalf of a step whose task was the innermost: notes
+  // the loop that this has left running where none ran, as greenlets do that wait in a loop of their
+  // own, and that none runs once it has ended. Whatever else has changed stays noticed.
+  void note_left(NotedTasks& noted, PyThreadState* thread_state);
+
   // Whether the innermost task is still the one that it was: whether all frameworks have the task
   // that was noted. Otherwise other code of an event loop runs in between: a loop inside the
   // portal's code, an eager task, a callback.
@@ -126,7 +131,8 @@ class CurrentTasks {
 
   LoadedModules modules_;
   int count_ = NotedTasks::first_registered;
-  bool has_marks_ = false;  // whether these tell of every framework
+  PyObject* left_[NotedTasks::greenlet] = {};  // what note_left() has found, compared only
+  bool has_marks_ = false;                      // whether these tell of every framework
   AsyncioTasks asyncio_;
   TrioTasks trio_;
   GreenletTasks greenlet_;

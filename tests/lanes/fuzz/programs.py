@@ -17,6 +17,7 @@ its place works.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cases import Case
@@ -30,6 +31,9 @@ CAUGHT = ["E1", "E2", "Exception", "BaseException", "CancelledError", "(Base, Ge
 # What such a step leaves suspended goes with the traceback, which is a little longer in a portal.
 OVER_IN_SYNC = "ayyg" if sys.version_info >= (3, 13) else "yg"
 KINDS = "sscsscpyagm" if sys.version_info >= (3, 13) else "sscsscpag"
+
+#: Whether programs start greenlets as well.
+WITH_GREENLETS = os.environ.get("SWITCHBACK_TEST_BESIDE") == "greenlet"
 
 _choices = [st.integers(0, max(n - 1, 0)) for n in range(64)]
 
@@ -187,18 +191,19 @@ class Writer:
                 awaitable = f"@COROUTINE({callee})"
             call = self.awaited(kind, awaitable)
         else:
-            call = self.pick(
-                [
-                    f"@CALL({callee}({value}))",
-                    f"@CALL({callee}({value}))",
-                    f"@EACH({self.below(5)}, {callee})",
-                    f"@RUN({callee})",
-                    self.awaited(kind, f"@COROUTINE({callee})"),
-                ]
-            )
+            calls = [
+                f"@CALL({callee}({value}))",
+                f"@CALL({callee}({value}))",
+                f"@EACH({self.below(5)}, {callee})",
+                f"@RUN({callee})",
+                self.awaited(kind, f"@COROUTINE({callee})"),
+            ]
+            if WITH_GREENLETS:
+                calls += [f"@GREENLET({callee})"] * 3
+            call = self.pick(calls)
         self.emit(depth, f"x = {call}")
         self.emit(depth, f"h.note({name!r}, 'called', repr(x))")
-        if call.startswith("@RUN"):
+        if call.startswith(("@RUN", "@GREENLET")):
             self.emit(depth, f"h.look({name!r})")
         return None
 
@@ -279,10 +284,17 @@ class Writer:
         inside = (inside | {"loop"}) - {"finally"} if "finally" not in inside else inside | {"loop"}
         callee = self.pick(callees) if callees else ""
         if callee[:1] == "y":
-            self.emit(depth, f"i{depth} = {callee}({self.below(3)})")
+            generator = f"{callee}({self.below(3)})"
+            if WITH_GREENLETS and self.below(3):
+                generator = f"@IN({generator})"
+            self.emit(depth, f"i{depth} = {generator}")
             self.emit(depth, "try:")
             self.emit(depth + 1, f"@FOR v in i{depth}:")
             self.block(depth + 2, name, kind, index, inside)
+            if WITH_GREENLETS and self.below(4) == 0:
+                self.emit(depth + 2, "with h.throws():")
+                error = f"h.error({self.below(8)}, 6)"
+                self.emit(depth + 3, f"h.note({name!r}, @CALL(i{depth}.@THROW({error})))")
             self.emit(depth, "finally:")
             self.emit(depth + 1, "with h.closes():")
             self.emit(depth + 2, f"@CALL(i{depth}.@CLOSE())")

@@ -2,6 +2,7 @@
 
 Without arguments, this starts child processes for chunks of programs: a crash is then reported with
 the seed and the program. SWITCHBACK_FUZZ_PROGRAMS is how many, SWITCHBACK_FUZZ_SEED where to start.
+Where SWITCHBACK_TEST_BESIDE is greenlet, programs start greenlets.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ SHRINK_SECONDS = 40
 
 
 def run_chunk(seed: int, count: int, file: Path) -> None:
+    # As in a program that has imported it before the package.
+    if os.environ.get("SWITCHBACK_TEST_BESIDE") == "greenlet":
+        import greenlet  # noqa: F401
+
     import cases
     import hypothesis
     import programs

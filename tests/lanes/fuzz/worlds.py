@@ -75,6 +75,18 @@ class World:
             self.dropping -= really
 
     @contextlib.contextmanager
+    def throws(self) -> Iterator[None]:
+        """Something is thrown into a generator meanwhile, which may end of that."""
+        self.throwing += 1
+        self.thrown = True
+        try:
+            yield
+        except (StopIteration, StopAsyncIteration):
+            self.note("ended")
+        finally:
+            self.throwing -= 1
+
+    @contextlib.contextmanager
     def closes(self) -> Iterator[None]:
         """A generator is closed meanwhile: a synchronous one keeps a GeneratorExit to itself."""
         dropping = self.dropping
@@ -156,6 +168,13 @@ class World:
             return await function(2)
         results = [await function(2), await function(1)]
         return {0: results, 4: 2}.get(by % 5)
+
+    @functools.cached_property
+    def greenlets(self) -> types.ModuleType:
+        """What programs use in a process that has imported greenlet."""
+        import greenlets
+
+        return greenlets
 
     # Private contexts.
 

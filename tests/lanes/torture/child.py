@@ -8,6 +8,8 @@ portal      In a portal that is suspended before and after each test and each pa
 preempted   In a portal that signals suspend as well, wherever the interpreter looks for them: at
             each call of a Python function and each turn of a loop.
 
+Where SWITCHBACK_TEST_BESIDE is greenlet, that has been imported before.
+
 RECORD is a file for the test's id and its outcome, a line each, written as they come: a test that
 takes the process down is the last one to have started.
 """
@@ -185,6 +187,8 @@ def run_preempted(module, recorder):
 
 def main(module, where, record):
     faulthandler.enable()
+    if os.environ.get("SWITCHBACK_TEST_BESIDE") == "greenlet":
+        import greenlet  # noqa: F401
     # A process that a shell has put into the background ignores the signal.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with open(record, "wb", buffering=0) as file:

@@ -255,6 +255,42 @@ for part, place, original in (
         killed_by=("test_at_any_depth", ELSEWHERE),
     )
 
+# What greenlets leave behind.
+
+TASKS = "tasks/current_tasks.cpp"
+add(
+    "a_loop_that_a_greenlet_left_running_is_taken_for_one_inside",
+    "await_() finds no portal once a library keeps its loop in a greenlet",
+    STACK,
+    "  if (is_watched) errand_watch.after(*this);\n",
+    "",
+    killed_by=("test_a_loop_that_waits_is_nothing_to_the_steps_of_another_library",),
+)
+add(
+    "what_takes_the_place_of_the_portals_own_loop_is_taken_for_it",
+    "what is awaited goes to a loop that is not the running one",
+    TASKS,
+    "    if (now.current[i] != before && before != nullptr && before != left_[i]) return;\n",
+    "",
+    killed_by=("test_a_loop_that_takes_the_place_of_the_portals_own_is_refused",),
+)
+add(
+    "a_loop_that_a_greenlet_left_running_may_not_end",
+    "await_() finds no portal once the loop that a library kept in a greenlet has ended",
+    TASKS,
+    "noted.current[i] = left_[i] = now.current[i];",
+    "noted.current[i] = now.current[i];",
+    killed_by=("test_by_hand_a_loop_that_waits_is_nothing_to_a_step",),
+)
+add(
+    "a_step_that_was_not_innermost_is_after_an_errand",
+    "a portal is suspended from inside a loop that runs in it",
+    STACK,
+    "const bool is_watched = errand_watch.before(*this);",
+    "const bool is_watched = true;",
+    killed_by=("test_an_errand_inside_another_loop_leaves_that_in_the_way",),
+)
+
 # How deep calls nest.
 
 add(
