@@ -92,3 +92,24 @@ FIFTY = textwrap.dedent("""
 def test_fifty_portals_with_greenlets_that_await(use):
     body = textwrap.indent(textwrap.dedent(USES[use]), "    ")
     check_code(f"{FIFTY}\ndef use(i):\n{body}\n\nasyncio.run(fifty(use))\n")
+
+
+def test_many_greenlets_of_fifty_portals_await_in_turns():
+    """Several greenlets of each await, which only one portal at a time can have."""
+    check_code(
+        FIFTY
+        + textwrap.dedent("""
+        import switchback
+
+        @switchback.exclusive
+        def use(i):
+            pool = eventlet.GreenPool(2)
+            return list(pool.imap(lambda k: job(i, k), range(3)))
+
+        async def main():
+            found = await asyncio.gather(*[with_portal_run_sync(use, i) for i in range(50)])
+            assert found == [[(i, k) for k in range(3)] for i in range(50)]
+
+        asyncio.run(main())
+        """)
+    )
