@@ -146,7 +146,8 @@ void GreenletFiber::run_in_greenlet(PyThreadState* thread_state, fiber::Thread& 
   }
   // A job takes more of the C stack than the call that the interpreter counts.
   const bool is_new = !resumed_;
-  if (is_new && Py_EnterRecursiveCall(" in a portal's step")) {
+  constexpr char where[] = " in a portal's step";
+  if (is_new && (!interpreter::leaves_c_stack(where) || Py_EnterRecursiveCall(where))) {
     fail();
     return;
   }

@@ -44,8 +44,8 @@ class AsyncioTasks {
     return current_tasks_ ? look_up(thread_state) : nullptr;
   }
 
-  // The running loop, where a task is not that of its loop only: from 3.14 on, a loop that begins to
-  // run inside of a task is answered with that task until it has one itself. nullptr elsewhere.
+  // The running loop, where a task is not that of its loop only: from 3.14 on, a loop that begins
+  // to run inside of a task is answered with that task until it has one itself. nullptr elsewhere.
   PyObject* loop_of_current(PyThreadState* thread_state) {
     if (interpreter::current_tasks_are_in_a_dict || !current_tasks_) return nullptr;
     return running_loop(thread_state);

@@ -68,8 +68,8 @@ class CurrentTasks {
   }
 
   // After other code of the thread has run on behalf of a step whose task was the innermost: notes
-  // the loop that this has left running where none ran, as greenlets do that wait in a loop of their
-  // own, and that none runs once it has ended. Whatever else has changed stays noticed.
+  // the loop that this has left running where none ran, as greenlets do that wait in a loop of
+  // their own, and that none runs once it has ended. Whatever else has changed stays noticed.
   void note_left(NotedTasks& noted, PyThreadState* thread_state);
 
   // Whether the innermost task is still the one that it was: whether all frameworks have the task
@@ -132,7 +132,7 @@ class CurrentTasks {
   LoadedModules modules_;
   int count_ = NotedTasks::first_registered;
   PyObject* left_[NotedTasks::greenlet] = {};  // what note_left() has found, compared only
-  bool has_marks_ = false;                      // whether these tell of every framework
+  bool has_marks_ = false;                     // whether these tell of every framework
   AsyncioTasks asyncio_;
   TrioTasks trio_;
   GreenletTasks greenlet_;

@@ -16,7 +16,8 @@ if not sys.platform.startswith("linux"):
 
 def mappings():
     with open("/proc/self/maps") as file:
-        return {tuple(int(end, 16) for end in line.split()[0].split("-")) for line in file}
+        lines = [line for line in file if "[heap]" not in line]
+    return {tuple(int(end, 16) for end in line.split()[0].split("-")) for line in lines}
 
 
 def wait():

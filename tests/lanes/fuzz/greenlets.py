@@ -1,7 +1,7 @@
 """Functions and generators of programs that run in greenlets, and what does the same natively.
 
-In a portal, a function or a generator has one greenlet, in which it awaits. Natively each step of its
-coroutine has a greenlet of its own: what the caller is handling is out of sight in both.
+In a portal, a function or a generator has one greenlet, in which it awaits. Natively each step of
+its coroutine has a greenlet of its own: what the caller is handling is out of sight in both.
 """
 
 from __future__ import annotations
