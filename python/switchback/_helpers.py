@@ -9,7 +9,7 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from ._engine import await_
+from ._engine import await_, take_lost_cancellation
 from ._portals import with_portal_run_sync
 
 P = ParamSpec("P")
@@ -83,6 +83,11 @@ class async_context(Generic[T_co]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
+        if exc is None and (lost := take_lost_cancellation()) is not None:
+            # It should have left the block. What the block does not swallow is raised again.
+            if not await_(self._aexit(self._cm, type(lost), lost, lost.__traceback__)):
+                raise lost
+            return None
         return await_(self._aexit(self._cm, exc_type, exc, traceback))
 
 

@@ -9,6 +9,7 @@
 #include "interpreter/stack_state.hpp"
 #include "portal/await.hpp"
 #include "portal/awaitable.hpp"
+#include "portal/cancellation.hpp"
 #include "portal/close.hpp"
 
 namespace switchback {
@@ -37,7 +38,9 @@ PyObject* set_guard(PyObject* module, PyObject* const* arguments, Py_ssize_t cou
   PyObject* const guard = arguments[1] == Py_None ? nullptr : Py_NewRef(arguments[1]);
   PyObject* const outer = std::exchange(self->guard, guard);
   fiber::Fiber* const fiber = fiber::Thread::current_fiber();
-  if (fiber != nullptr && fiber->owner() == arguments[0]) fiber->set_guarded(guard != nullptr);
+  if (fiber != nullptr && fiber->owner() == arguments[0]) {
+    fiber->set_guarded(guard != nullptr || self->cancellation != nullptr);
+  }
   return outer == nullptr ? Py_NewRef(Py_None) : outer;
 }
 
@@ -138,6 +141,22 @@ PyObject* set_explainers(PyObject* module, PyObject* args) {
   Py_XSETREF(module_state.explain_wrong_thread, Py_NewRef(wrong_thread));
   Py_XSETREF(module_state.explain_not_awaitable, Py_NewRef(not_awaitable));
   Py_RETURN_NONE;
+}
+
+PyObject* set_cancellation(PyObject* module, PyObject* args) {
+  PyObject *is_requested, *has_left;
+  if (!PyArg_ParseTuple(args, "OO", &is_requested, &has_left)) return nullptr;
+  ModuleState& module_state = state_of_module(module);
+  Py_XSETREF(module_state.is_cancellation_requested, Py_NewRef(is_requested));
+  Py_XSETREF(module_state.has_left_python, Py_NewRef(has_left));
+  Py_RETURN_NONE;
+}
+
+PyObject* take_lost_cancellation(PyObject*, PyObject*) {
+  const fiber::Fiber* const fiber = fiber::Thread::current_fiber();
+  if (fiber == nullptr) Py_RETURN_NONE;
+  Ref lost = portal::take_lost(portal::portal_on(*fiber));
+  return lost ? lost.release() : Py_NewRef(Py_None);
 }
 
 constexpr const char* backend_names[] = {"auto", "native", "greenlet"};
@@ -269,6 +288,14 @@ PyMethodDef functions[] = {
      "set_explainers(no_portal, wrong_thread, not_awaitable)\n\n"
      "Set the functions that word the messages of a NoPortalError, of a portal that was resumed\n"
      "in another thread, and of what cannot be awaited."},
+    {"set_cancellation", set_cancellation, METH_VARARGS,
+     "set_cancellation(is_requested, has_left)\n\n"
+     "Set the functions that say of an exception whether it cancels the running task, and whether\n"
+     "it has left all Python code."},
+    {"take_lost_cancellation", take_lost_cancellation, METH_NOARGS,
+     "Return the exception by which the running task is being cancelled, where that was lost on "
+     "its "
+     "way out of the running portal, and leave it to the caller; or None."},
     {"get_backend", get_backend, METH_NOARGS, "Return the choice of backend."},
     {"set_backend", set_backend, METH_O,
      "Choose the backend of portals that begin from now on: 'auto', 'native' or 'greenlet'."},

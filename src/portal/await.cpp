@@ -3,6 +3,7 @@
 
 #include "fiber/thread.hpp"
 #include "portal/awaitable.hpp"
+#include "portal/cancellation.hpp"
 #include "portal/traced_await.hpp"
 
 namespace switchback::portal {
@@ -83,7 +84,14 @@ PyObject* drive(ModuleState& module_state, PyObject* iterator, PySendResult outc
     if (fiber == nullptr || !in_innermost_task(*fiber)) return refuse(module_state, iterator);
     Ref guard = Ref::borrow(portal_on(*fiber)->guard);
     if (guard) return refuse_suspension(module_state, guard.get(), iterator);
-    fiber->set_guarded(false);  // what an earlier job may have left
+    // Otherwise it is what an earlier job may have left.
+    fiber->set_guarded(portal_on(*fiber)->cancellation != nullptr);
+    if (Ref lost = take_lost(portal_on(*fiber))) {
+      PyException_SetTraceback(lost.get(), Py_None);  // where it was lost is no part of this
+      outcome = throw_into_delegate(module_state, iterator, lost.get(), &result);
+      if (outcome == PYGEN_ERROR) interpreter::chain_handled_exception();
+      continue;
+    }
     if (!fiber->is_native()) keep = static_cast<DelegatedFiber*>(fiber)->keep();
     PyObject* exception;
     Ref value =
@@ -99,6 +107,12 @@ PyObject* drive(ModuleState& module_state, PyObject* iterator, PySendResult outc
   return result;
 }
 
+// As await_() ends with an exception, in whichever step it does.
+void note_error(ModuleState& module_state) {
+  Fiber* const fiber = Thread::current_fiber();
+  if (fiber != nullptr) note_raised(module_state, *fiber);
+}
+
 // await_() of anything but a coroutine that has not run yet, or elsewhere than on a stack of ours.
 [[gnu::noinline]] PyObject* await_any(ModuleState& module_state, PyObject* awaitable,
                                       bool call_is_told) {
@@ -110,7 +124,9 @@ PyObject* drive(ModuleState& module_state, PyObject* iterator, PySendResult outc
   if (Thread::current_fiber() == nullptr) return refuse(module_state, iterator.get());
   PyObject* result;
   const PySendResult outcome = PyIter_Send(iterator.get(), Py_None, &result);
-  return drive(module_state, iterator.get(), outcome, result, call_is_told);
+  result = drive(module_state, iterator.get(), outcome, result, call_is_told);
+  if (result == nullptr) note_error(module_state);
+  return result;
 }
 
 // await_() of anything but the usual.
@@ -151,11 +167,17 @@ PySendResult send_to_coroutine(PyObject* coroutine, PyObject* value, PyObject** 
       const PySendResult outcome =
           throw_into_delegate(module_state, coroutine, thrown.get(), &result);
       if (outcome == PYGEN_ERROR) interpreter::chain_handled_exception();
-      return drive(module_state, coroutine, outcome, result, false);
+      thrown = Ref();
+      result = drive(module_state, coroutine, outcome, result, false);
+      if (result == nullptr) note_error(module_state);
+      return result;
     }
     const PySendResult outcome = send_to_coroutine(coroutine, value, &result);
     Py_DECREF(value);
-    if (outcome != PYGEN_NEXT) return result;
+    if (outcome != PYGEN_NEXT) {
+      if (result == nullptr) note_raised(*portal_on(fiber)->module_state, fiber);
+      return result;
+    }
     trap = result;
   }
 }

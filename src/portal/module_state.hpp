@@ -25,6 +25,10 @@ struct ModuleState {
   PyObject* explain_wrong_thread = nullptr;
   // Likewise for what cannot be awaited, with the object and the message of `await`.
   PyObject* explain_not_awaitable = nullptr;
+  // Called with an exception: whether the running task is still to be cancelled by it; and whether
+  // it has left all Python code, or None where that may still come. Owned, or nullptr.
+  PyObject* is_cancellation_requested = nullptr;
+  PyObject* has_left_python = nullptr;
   interpreter::StackSettings stack_settings;
   PyObject* name_throw = nullptr;  // owned, interned, as are all of these
   PyObject* name_close = nullptr;

@@ -49,6 +49,10 @@ struct Portal {
   // Called for the message of the exception that a suspension raises now; owned, or nullptr where
   // it is not guarded against.
   PyObject* guard;
+  // What has left an await_() and may be lost, by which the event loop cancels the task; owned, or
+  // nullptr. And how many references it has where only those have one that had one then.
+  PyObject* cancellation;
+  Py_ssize_t held;
 
   PyObject* object() { return reinterpret_cast<PyObject*>(this); }
 };

@@ -165,6 +165,7 @@ int traverse(PyObject* object, visitproc visit, void* arg) {
   Py_VISIT(self->args);
   Py_VISIT(self->kwargs);
   Py_VISIT(self->guard);
+  Py_VISIT(self->cancellation);
   // While a fiber is suspended, the frames on it hold the coroutine as well, and cannot be
   // visited. To show the one reference and not the others would do no harm, but could have the
   // coroutine finalized (in vain: it is running) before the portal that can unwind it.
@@ -177,6 +178,7 @@ int clear(PyObject* object) {
   if (self->fiber != nullptr || self->phase == Portal::Phase::running) return 0;
   finish(self);
   Py_CLEAR(self->guard);
+  Py_CLEAR(self->cancellation);
   if (self->target != Py_None) Py_SETREF(self->target, Py_NewRef(Py_None));
   return 0;
 }
@@ -198,6 +200,7 @@ void dealloc(PyObject* object) {
   Py_XDECREF(self->args);
   Py_XDECREF(self->kwargs);
   Py_XDECREF(self->guard);
+  Py_XDECREF(self->cancellation);
   type->tp_free(object);
   Py_DECREF(type);
   Py_TRASHCAN_END;

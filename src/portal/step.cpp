@@ -7,6 +7,7 @@
 #include "fiber/thread.hpp"
 #include "portal/awaitable.hpp"
 #include "portal/backend.hpp"
+#include "portal/cancellation.hpp"
 
 namespace switchback::portal {
 
@@ -174,8 +175,12 @@ PySendResult run_step(Portal* self, Step step, PyObject** result) {
   tasks::CurrentTasks& current_tasks = self->module_state->current_tasks;
   current_tasks.note(self->noted, self->framework, thread_state);
   self->noted.in_any_greenlet = !fiber->is_native();
+  note_resumed(self);
+  if (self->guard != nullptr || self->cancellation != nullptr) [[unlikely]]
+    fiber->set_guarded(true);
   const bool ended = fiber->run(thread_state, thread);
   if (!ended) {
+    note_suspended(self);
     self->phase = Portal::Phase::idle;
     self->fiber = fiber;
     if (!fiber->is_listed()) thread.list_unfinished(fiber, thread_state);
@@ -183,7 +188,7 @@ PySendResult run_step(Portal* self, Step step, PyObject** result) {
     return PYGEN_NEXT;
   }
   if (fiber->is_listed()) Thread::unlist(fiber);
-  const PySendResult outcome = fiber->job_result(result);
+  PySendResult outcome = fiber->job_result(result);
   // To ask may run Python code, which finds this portal running still.
   const bool with_greenlets = !fiber->is_native() || current_tasks.greenlet_untaken();
   // A coroutine may refuse a step and live on: it was already executing, or not started and sent a
@@ -193,6 +198,17 @@ PySendResult run_step(Portal* self, Step step, PyObject** result) {
       (outcome == PYGEN_ERROR && interpreter::is_unfinished_coroutine(self->target));
   self->phase = goes_on ? Portal::Phase::idle : Portal::Phase::finished;
   give_fiber(self, thread, thread_state, fiber, with_greenlets);
+  if (self->cancellation == nullptr) [[likely]]
+    return outcome;
+  if (!goes_on) return raise_lost(self, outcome, result);
+  if (outcome == PYGEN_NEXT) {
+    // The coroutine awaits by `await`: as if what was lost had come there.
+    if (Ref lost = take_lost(self)) {
+      Py_CLEAR(*result);
+      return run_step(self, {lost.get(), Step::Kind::throw_}, result);
+    }
+  }
+  note_suspended(self);
   return outcome;
 }
 

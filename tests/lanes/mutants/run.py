@@ -22,6 +22,7 @@ import builds
 import trial
 from mutant import MINORS, Mutant, StaleError
 from rooms import (
+    cancellation,
     core,
     errands,
     fiber,
@@ -36,6 +37,7 @@ from rooms import (
 )
 
 ROOMS = {
+    "cancellation": cancellation,
     "core": core,
     "interpreter": interpreter,
     "minors": minors,

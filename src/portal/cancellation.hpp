@@ -1,0 +1,29 @@
+// Cancellations that code without exceptions of its own has lost: they are raised again.
+#pragma once
+
+#include "portal/portal.hpp"
+
+namespace switchback::portal {
+
+// With the exception set that leaves an await_(): has the portal keep it, where it is one by which
+// the event loop cancels the task.
+void note_raised(ModuleState& module_state, Fiber& fiber);
+
+// What the portal has kept and has been lost since: it has left all Python code, and nothing else
+// refers to it. An empty reference otherwise. Runs Python code; no exception is set before or
+// after.
+Ref take_lost(Portal* self);
+
+// As the portal's last step has ended with `outcome`: raises what has been lost instead, and
+// returns the outcome then.
+PySendResult raise_lost(Portal* self, PySendResult outcome, PyObject** result);
+
+// As a step of the portal is suspended, and as it goes on: who runs it may have held what it threw.
+inline void note_suspended(Portal* self) {
+  if (self->cancellation != nullptr) self->held -= Py_REFCNT(self->cancellation);
+}
+inline void note_resumed(Portal* self) {
+  if (self->cancellation != nullptr) self->held += Py_REFCNT(self->cancellation);
+}
+
+}  // namespace switchback::portal
