@@ -39,8 +39,8 @@ class Fiber {
   // The next in Thread's list of those that run away from their own stacks, or nullptr.
   Fiber* next_away() const { return next_away_; }
 
-  // Whether await_() on it may take the short way: this is a StackFiber, and there is nothing to look
-  // at before a suspension.
+  // Whether await_() on it may take the short way: this is a StackFiber, and there is nothing to
+  // look at before a suspension.
   bool takes_short_way() const { return takes_short_way_; }
   void set_guarded(bool is_guarded) { takes_short_way_ = is_native_ && !is_guarded; }
 
