@@ -51,7 +51,12 @@ def _stackscope_install_glue_() -> None:
 _engine.set_explainers(
     _refusals.explain_no_portal, _refusals.explain_wrong_thread, _refusals.explain_not_awaitable
 )
-_engine.set_cancellation(_cancellation.is_requested, _cancellation.has_left)
+_engine.set_cancellation(
+    _cancellation.is_requested,
+    _cancellation.has_left,
+    _cancellation.is_part_of,
+    _cancellation.request_again,
+)
 _watch_imports()
 _settings.read_environment()
 _atexit.register(_engine.close_suspended_portals)

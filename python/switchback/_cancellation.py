@@ -1,4 +1,4 @@
-"""Whether a cancellation was lost in code that passes no exceptions on, and is to be raised again.
+"""Whether a cancellation was lost in code that passes no exceptions on, so that it comes once more.
 
 A callback of ctypes or SQLite, `__del__`: an exception that leaves them is printed, or replaced. In
 async code nothing of the kind can await, so that no event loop expects it.
@@ -7,14 +7,26 @@ async code nothing of the kind can await, so that no event loop expects it.
 from __future__ import annotations
 
 import dis
+import gc
+import inspect
 import sys
+from collections.abc import Iterator
+from types import CodeType, FrameType
+from typing import Any
 
-# Where a frame stands that an exception has left by way of its `finally`, `with` or `except`.
-_RAISE_AGAIN = frozenset(
-    dis.opmap[name]
-    for name in ("RERAISE", "RAISE_VARARGS", "CLEANUP_THROW", "END_ASYNC_FOR")
-    if name in dis.opmap
-)
+_KINDS_OF_GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+def _running_task() -> Any:
+    try:
+        return sys.modules["asyncio"].current_task()
+    except (KeyError, AttributeError, RuntimeError):
+        return None
+
+
+def _is_from(library: str, name: str, error: BaseException) -> bool:
+    kind = getattr(sys.modules.get(library), name, None)
+    return kind is not None and isinstance(error, kind)
 
 
 def is_requested(error: BaseException) -> bool:
@@ -23,44 +35,108 @@ def is_requested(error: BaseException) -> bool:
     On asyncio: by its count of requests, of which `Task.uncancel` takes one back, as
     `asyncio.timeout` does. On Trio: whether it is in a scope that is cancelled.
     """
-    asyncio = sys.modules.get("asyncio")
-    cancelled = getattr(asyncio, "CancelledError", None)
-    if asyncio is not None and cancelled is not None and isinstance(error, cancelled):
-        try:
-            task = asyncio.current_task()
-        except RuntimeError:
-            return False
-        cancelling = getattr(task, "cancelling", None)
+    if _is_from("asyncio", "CancelledError", error):
+        cancelling = getattr(_running_task(), "cancelling", None)
         return cancelling is not None and cancelling() > 0
-    trio = sys.modules.get("trio")
-    cancelled = getattr(trio, "Cancelled", None)
-    if trio is not None and cancelled is not None and isinstance(error, cancelled):
+    if _is_from("trio", "Cancelled", error):
         try:
-            deadline: float = trio.current_effective_deadline()
+            deadline: float = sys.modules["trio"].current_effective_deadline()
         except RuntimeError:
             return False
         return deadline == float("-inf")
     return False
 
 
+def request_again(error: BaseException) -> None:
+    """Have the running task cancelled when it is suspended next, as `error` was lost.
+
+    asyncio does so for a task that is cancelled while it runs: what it waits for is cancelled, too.
+    It is no further request. On Trio each checkpoint raises it anyway.
+    """
+    if _is_from("asyncio", "CancelledError", error):
+        task = _running_task()
+        task.cancel(*error.args[:1])
+        task.uncancel()
+
+
 def has_left(error: BaseException) -> bool | None:
     """Tell whether `error` has left all Python code that it came to, and none has handled it.
 
-    None where that may still come: the frame that it came to last is running.
+    None where that may still come: the frame that it came to last is running, or may be suspended.
     """
     traceback = error.__traceback__
     if traceback is None:
-        return True
+        return False  # somebody has taken it away
     last = traceback.tb_frame
-    # What has handled it has gone on from there.
-    instruction = last.f_lasti
-    if instruction != traceback.tb_lasti:
-        code = last.f_code.co_code
-        if not 0 <= instruction < len(code) or code[instruction] not in _RAISE_AGAIN:
-            return False
-    frame = sys._getframe(1) if hasattr(sys, "_getframe") else None
+    if not _is_left(last, traceback.tb_lasti):
+        return False
+    if last.f_code.co_flags & _KINDS_OF_GENERATORS:
+        return None
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame is last:
             return None
         frame = frame.f_back
     return True
+
+
+def is_part_of(error: BaseException, held: object) -> bool:
+    """Tell whether `held` refers to `error`: a result that has it, an exception that came of it.
+
+    Where `error` is being handled here, by what runs the portal, it is the context of all that is
+    raised in there, which says nothing then.
+    """
+    is_handled = sys.exc_info()[1] is error
+    seen = {id(held)}
+    waiting = [held]
+    for _ in range(200):
+        if not waiting:
+            break
+        one = waiting.pop(0)
+        if one is error:
+            return True
+        if isinstance(one, BaseException):
+            found: list[Any] = [one.__cause__, *getattr(one, "exceptions", ())]
+            if not is_handled:
+                found.append(one.__context__)
+        elif isinstance(one, type | FrameType) or callable(one):
+            continue
+        else:
+            found = gc.get_referents(one)
+        waiting += [each for each in found if each is not None and id(each) not in seen]
+        seen.update(map(id, found))
+    return False
+
+
+def _is_left(frame: FrameType, raised_at: int) -> bool:
+    """Tell whether what was raised at that instruction has left the frame, which runs no more.
+
+    A frame that has handled an exception goes on from there. A `finally`, a `with` or an `except`
+    raises it again: somewhere in the handlers that are in force there.
+    """
+    now = frame.f_lasti
+    if now == raised_at:
+        return True
+    code = frame.f_code
+    instructions = code.co_code
+    if not 0 <= now < len(instructions) - 1:
+        return False
+    name, argument = dis.opname[instructions[now]], instructions[now + 1]
+    # With an argument, it raises another one; or the same, which adds to the traceback.
+    if name not in ("RERAISE", "CLEANUP_THROW", "END_ASYNC_FOR") and (
+        name != "RAISE_VARARGS" or argument != 0
+    ):
+        return False
+    here = next(_handlers(code, now), None)
+    return here is not None and here in _handlers(code, raised_at)
+
+
+def _handlers(code: CodeType, at: int) -> Iterator[int]:
+    """Yield where the handlers begin that an exception comes to, the innermost first."""
+    entries: list[Any] = dis.Bytecode(code).exception_entries  # type: ignore[attr-defined]
+    for _ in range(50):
+        found = [entry for entry in entries if entry.start <= at < entry.end]
+        if not found:
+            return
+        at = found[-1].target
+        yield at

@@ -9,7 +9,7 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from ._engine import await_, take_lost_cancellation
+from ._engine import await_, keep_cancellation, take_lost_cancellation
 from ._portals import with_portal_run_sync
 
 P = ParamSpec("P")
@@ -85,9 +85,13 @@ class async_context(Generic[T_co]):
     ) -> bool | None:
         if exc is None and (lost := take_lost_cancellation()) is not None:
             # It should have left the block. What the block does not swallow is raised again.
-            if not await_(self._aexit(self._cm, type(lost), lost, lost.__traceback__)):
+            try:
+                if await_(self._aexit(self._cm, type(lost), lost, lost.__traceback__)):
+                    return None
+                keep_cancellation(lost)
                 raise lost
-            return None
+            finally:
+                del lost
         return await_(self._aexit(self._cm, exc_type, exc, traceback))
 
 

@@ -144,19 +144,28 @@ PyObject* set_explainers(PyObject* module, PyObject* args) {
 }
 
 PyObject* set_cancellation(PyObject* module, PyObject* args) {
-  PyObject *is_requested, *has_left;
-  if (!PyArg_ParseTuple(args, "OO", &is_requested, &has_left)) return nullptr;
-  ModuleState& module_state = state_of_module(module);
-  Py_XSETREF(module_state.is_cancellation_requested, Py_NewRef(is_requested));
-  Py_XSETREF(module_state.has_left_python, Py_NewRef(has_left));
+  PyObject *is_requested, *has_left, *is_part_of, *request_again;
+  if (!PyArg_ParseTuple(args, "OOOO", &is_requested, &has_left, &is_part_of, &request_again)) {
+    return nullptr;
+  }
+  auto& cancellation = state_of_module(module).cancellation;
+  Py_XSETREF(cancellation.is_requested, Py_NewRef(is_requested));
+  Py_XSETREF(cancellation.has_left, Py_NewRef(has_left));
+  Py_XSETREF(cancellation.is_part_of, Py_NewRef(is_part_of));
+  Py_XSETREF(cancellation.request_again, Py_NewRef(request_again));
   Py_RETURN_NONE;
 }
 
 PyObject* take_lost_cancellation(PyObject*, PyObject*) {
-  const fiber::Fiber* const fiber = fiber::Thread::current_fiber();
-  if (fiber == nullptr) Py_RETURN_NONE;
-  Ref lost = portal::take_lost(portal::portal_on(*fiber));
+  portal::Portal* const self = portal::active_portal();
+  Ref lost = self != nullptr ? portal::take_lost(self) : Ref();
   return lost ? lost.release() : Py_NewRef(Py_None);
+}
+
+PyObject* keep_cancellation(PyObject*, PyObject* exception) {
+  fiber::Fiber* const fiber = fiber::Thread::current_fiber();
+  if (fiber != nullptr) portal::keep_raised(portal::portal_on(*fiber), *fiber, exception);
+  Py_RETURN_NONE;
 }
 
 constexpr const char* backend_names[] = {"auto", "native", "greenlet"};
@@ -289,13 +298,16 @@ PyMethodDef functions[] = {
      "Set the functions that word the messages of a NoPortalError, of a portal that was resumed\n"
      "in another thread, and of what cannot be awaited."},
     {"set_cancellation", set_cancellation, METH_VARARGS,
-     "set_cancellation(is_requested, has_left)\n\n"
-     "Set the functions that say of an exception whether it cancels the running task, and whether\n"
-     "it has left all Python code."},
+     "set_cancellation(is_requested, has_left, is_part_of, request_again)\n\n"
+     "Set the functions that say of an exception whether it cancels the running task, whether it\n"
+     "has left all Python code, and whether another object holds it; and the one that has the\n"
+     "task cancelled by it once more."},
     {"take_lost_cancellation", take_lost_cancellation, METH_NOARGS,
      "Return the exception by which the running task is being cancelled, where that was lost on "
      "its "
      "way out of the running portal, and leave it to the caller; or None."},
+    {"keep_cancellation", keep_cancellation, METH_O,
+     "Have the running portal look after the exception, which the caller raises."},
     {"get_backend", get_backend, METH_NOARGS, "Return the choice of backend."},
     {"set_backend", set_backend, METH_O,
      "Choose the backend of portals that begin from now on: 'auto', 'native' or 'greenlet'."},

@@ -86,12 +86,7 @@ PyObject* drive(ModuleState& module_state, PyObject* iterator, PySendResult outc
     if (guard) return refuse_suspension(module_state, guard.get(), iterator);
     // Otherwise it is what an earlier job may have left.
     fiber->set_guarded(portal_on(*fiber)->cancellation != nullptr);
-    if (Ref lost = take_lost(portal_on(*fiber))) {
-      PyException_SetTraceback(lost.get(), Py_None);  // where it was lost is no part of this
-      outcome = throw_into_delegate(module_state, iterator, lost.get(), &result);
-      if (outcome == PYGEN_ERROR) interpreter::chain_handled_exception();
-      continue;
-    }
+    if (portal_on(*fiber)->cancellation != nullptr) cancel_again(portal_on(*fiber));
     if (!fiber->is_native()) keep = static_cast<DelegatedFiber*>(fiber)->keep();
     PyObject* exception;
     Ref value =
@@ -108,9 +103,16 @@ PyObject* drive(ModuleState& module_state, PyObject* iterator, PySendResult outc
 }
 
 // As await_() ends with an exception, in whichever step it does.
-void note_error(ModuleState& module_state) {
+void note_error() {
+  if (PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_GeneratorExit)) {
+    return;
+  }
+  PyObject* const exception = interpreter::take_raised();  // to look for the fiber would clear it
   Fiber* const fiber = Thread::current_fiber();
-  if (fiber != nullptr) note_raised(module_state, *fiber);
+  if (fiber != nullptr && in_innermost_task(*fiber)) {
+    note_raised(portal_on(*fiber), *fiber, exception);
+  }
+  interpreter::set_raised(exception);
 }
 
 // await_() of anything but a coroutine that has not run yet, or elsewhere than on a stack of ours.
@@ -125,7 +127,7 @@ void note_error(ModuleState& module_state) {
   PyObject* result;
   const PySendResult outcome = PyIter_Send(iterator.get(), Py_None, &result);
   result = drive(module_state, iterator.get(), outcome, result, call_is_told);
-  if (result == nullptr) note_error(module_state);
+  if (result == nullptr) note_error();
   return result;
 }
 
@@ -157,6 +159,13 @@ PySendResult send_to_coroutine(PyObject* coroutine, PyObject* value, PyObject** 
       Py_DECREF(trap);
       return refuse(*portal_on(fiber)->module_state, coroutine);
     }
+    if (!fiber.takes_short_way()) [[unlikely]] {
+      // What the coroutine has called has given cause to look closer.
+      ModuleState& module_state = *portal_on(fiber)->module_state;
+      PyObject* const result = drive(module_state, coroutine, PYGEN_NEXT, trap, false);
+      if (result == nullptr) note_error();
+      return result;
+    }
     PyObject* exception;
     PyObject* const value = suspend_stack_told(fiber, trap, coroutine, &exception);
     PyObject* result;
@@ -169,13 +178,13 @@ PySendResult send_to_coroutine(PyObject* coroutine, PyObject* value, PyObject** 
       if (outcome == PYGEN_ERROR) interpreter::chain_handled_exception();
       thrown = Ref();
       result = drive(module_state, coroutine, outcome, result, false);
-      if (result == nullptr) note_error(module_state);
+      if (result == nullptr) note_error();
       return result;
     }
     const PySendResult outcome = send_to_coroutine(coroutine, value, &result);
     Py_DECREF(value);
     if (outcome != PYGEN_NEXT) {
-      if (result == nullptr) note_raised(*portal_on(fiber)->module_state, fiber);
+      if (result == nullptr) note_error();
       return result;
     }
     trap = result;

@@ -8,61 +8,80 @@ namespace {
 
 enum class Answer { no, yes, unknown };
 
-// What a function of the Python package says of the exception. None is set before or after.
-Answer ask(PyObject* function, PyObject* exception) {
+// What a function of the Python package says. No exception is set before or after.
+Answer ask(PyObject* function, PyObject* exception, PyObject* other = nullptr) {
   if (function == nullptr) return Answer::no;
-  Ref answer = Ref::steal(PyObject_CallOneArg(function, exception));
-  if (!answer) PyErr_WriteUnraisable(function);
+  Ref answer = Ref::steal(PyObject_CallFunctionObjArgs(function, exception, other, nullptr));
+  if (!answer) interpreter::clear_error_but_interrupts();
   if (answer.get() == Py_True) return Answer::yes;
   return answer.get() == Py_None ? Answer::unknown : Answer::no;
 }
 
-bool is_ordinary(PyObject* exception) {
-  return PyErr_GivenExceptionMatches(exception, PyExc_Exception) != 0 ||
-         PyErr_GivenExceptionMatches(exception, PyExc_GeneratorExit) != 0;
+// While it is on its way, or where somebody keeps it, there is one reference more.
+bool is_held(const Portal* self, Py_ssize_t besides = 0) {
+  return Py_REFCNT(self->cancellation) > self->held + besides;
+}
+
+bool has_for_context(PyObject* exception, PyObject* other) {
+  Ref context = Ref::steal(PyException_GetContext(exception));
+  return context.get() == other;
+}
+
+bool is_requested(const Portal* self, PyObject* exception) {
+  return ask(self->module_state->cancellation.is_requested, exception) == Answer::yes;
+}
+
+Answer has_left(const Portal* self, PyObject* exception) {
+  return ask(self->module_state->cancellation.has_left, exception);
+}
+
+bool is_cancellation(PyObject* type) {
+  return PyErr_GivenExceptionMatches(type, PyExc_Exception) == 0 &&
+         PyErr_GivenExceptionMatches(type, PyExc_GeneratorExit) == 0;
 }
 
 }  // namespace
 
-void note_raised(ModuleState& module_state, Fiber& fiber) {
-  if (is_ordinary(PyErr_Occurred())) return;
-  Portal* const self = portal_on(fiber);
-  PyObject* const exception = interpreter::take_raised();
-  const Py_ssize_t held = Py_REFCNT(exception);
-  if (ask(module_state.is_cancellation_requested, exception) == Answer::yes) {
-    Py_XSETREF(self->cancellation, Py_NewRef(exception));
-    self->held = held;
-    fiber.set_guarded(true);  // so that no await_() takes the short way
+void keep_raised(Portal* self, Fiber& fiber, PyObject* exception) {
+  // One that was lost before this one came is not to be forgotten: none of them may be raised
+  // twice.
+  PyObject* const kept = self->cancellation;
+  if (kept != nullptr && kept != exception) {
+    // Who runs the step may be handling it, as asyncio's tasks in Python do.
+    const bool is_context = has_for_context(exception, kept);
+    if (!is_held(self, is_context ? 1 : 0) && has_left(self, kept) == Answer::yes) return;
   }
-  interpreter::set_raised(exception);
+  self->held = Py_REFCNT(exception) - (kept == exception ? 1 : 0);
+  Py_XSETREF(self->cancellation, Py_NewRef(exception));
+  fiber.set_guarded(true);  // so that no await_() takes the short way
+}
+
+void note_raised(Portal* self, Fiber& fiber, PyObject* exception) {
+  if (is_requested(self, exception)) keep_raised(self, fiber, exception);
 }
 
 Ref take_lost(Portal* self) {
-  if (self->cancellation == nullptr) return Ref();
-  // While it is on its way, or where somebody keeps it, there is one more.
-  if (Py_REFCNT(self->cancellation) > self->held) return Ref();
-  ModuleState& module_state = *self->module_state;
+  if (self->cancellation == nullptr || is_held(self)) return Ref();
+  const Answer left = has_left(self, self->cancellation);
+  if (left == Answer::unknown || self->cancellation == nullptr) return Ref();
   Ref exception = Ref::steal(std::exchange(self->cancellation, nullptr));
-  const Answer left = ask(module_state.has_left_python, exception.get());
-  if (left == Answer::unknown) {
-    Py_XSETREF(self->cancellation, exception.release());
-    return Ref();
-  }
-  const bool is_lost = left == Answer::yes &&
-                       ask(module_state.is_cancellation_requested, exception.get()) == Answer::yes;
+  const bool is_lost = left == Answer::yes && is_requested(self, exception.get());
   return is_lost ? std::move(exception) : Ref();
 }
 
+void cancel_again(Portal* self) {
+  if (Ref lost = take_lost(self)) ask(self->module_state->cancellation.request_again, lost.get());
+}
+
 PySendResult raise_lost(Portal* self, PySendResult outcome, PyObject** result) {
+  // No code of the portal's is running, so that what refers to it does not raise it.
   Ref exception = Ref::steal(std::exchange(self->cancellation, nullptr));
-  if (!exception || outcome == PYGEN_NEXT) return outcome;
-  PyObject* raised = outcome == PYGEN_ERROR ? interpreter::take_raised() : nullptr;
-  ModuleState& module_state = *self->module_state;
-  // Nothing of the portal's code is running, so whoever refers to it does not raise it.
-  const bool is_lost =
-      (raised == nullptr || PyErr_GivenExceptionMatches(raised, PyExc_Exception) != 0) &&
-      ask(module_state.has_left_python, exception.get()) == Answer::yes &&
-      ask(module_state.is_cancellation_requested, exception.get()) == Answer::yes;
+  PyObject* const raised = outcome == PYGEN_ERROR ? interpreter::take_raised() : nullptr;
+  const bool is_lost = (raised == nullptr || !is_cancellation(raised)) &&
+                       has_left(self, exception.get()) != Answer::no &&
+                       is_requested(self, exception.get()) &&
+                       ask(self->module_state->cancellation.is_part_of, exception.get(),
+                           raised != nullptr ? raised : *result) == Answer::no;
   if (!is_lost) {
     if (raised != nullptr) interpreter::set_raised(raised);
     return outcome;

@@ -1,18 +1,25 @@
-// Cancellations that code without exceptions of its own has lost: they are raised again.
+// Cancellations that code without exceptions of its own has lost: the task is cancelled again.
 #pragma once
 
 #include "portal/portal.hpp"
 
 namespace switchback::portal {
 
-// With the exception set that leaves an await_(): has the portal keep it, where it is one by which
-// the event loop cancels the task.
-void note_raised(ModuleState& module_state, Fiber& fiber);
+// As `exception` is about to leave an await_() in the portal's running step: has the portal keep
+// it, where it is one by which the event loop cancels the task. Runs Python code; no exception is
+// set before or after, as with all of these.
+void note_raised(Portal* self, Fiber& fiber, PyObject* exception);
+
+// The same, where that is known.
+void keep_raised(Portal* self, Fiber& fiber, PyObject* exception);
 
 // What the portal has kept and has been lost since: it has left all Python code, and nothing else
-// refers to it. An empty reference otherwise. Runs Python code; no exception is set before or
-// after.
+// refers to it. An empty reference otherwise.
 Ref take_lost(Portal* self);
+
+// As the portal's running step is about to be suspended: has the framework cancel the task at this
+// suspension, where a cancellation has been lost.
+void cancel_again(Portal* self);
 
 // As the portal's last step has ended with `outcome`: raises what has been lost instead, and
 // returns the outcome then.

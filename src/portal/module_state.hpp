@@ -25,10 +25,13 @@ struct ModuleState {
   PyObject* explain_wrong_thread = nullptr;
   // Likewise for what cannot be awaited, with the object and the message of `await`.
   PyObject* explain_not_awaitable = nullptr;
-  // Called with an exception: whether the running task is still to be cancelled by it; and whether
-  // it has left all Python code, or None where that may still come. Owned, or nullptr.
-  PyObject* is_cancellation_requested = nullptr;
-  PyObject* has_left_python = nullptr;
+  // Called with an exception; each owned, or nullptr.
+  struct {
+    PyObject* is_requested = nullptr;   // whether the running task is still to be cancelled by it
+    PyObject* has_left = nullptr;       // whether no Python code has handled it, None for unknown
+    PyObject* is_part_of = nullptr;     // with another object
+    PyObject* request_again = nullptr;  // has the running task cancelled as it is suspended next
+  } cancellation;
   interpreter::StackSettings stack_settings;
   PyObject* name_throw = nullptr;  // owned, interned, as are all of these
   PyObject* name_close = nullptr;

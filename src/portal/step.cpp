@@ -200,16 +200,21 @@ PySendResult run_step(Portal* self, Step step, PyObject** result) {
   give_fiber(self, thread, thread_state, fiber, with_greenlets);
   if (self->cancellation == nullptr) [[likely]]
     return outcome;
-  if (!goes_on) return raise_lost(self, outcome, result);
-  if (outcome == PYGEN_NEXT) {
-    // The coroutine awaits by `await`: as if what was lost had come there.
-    if (Ref lost = take_lost(self)) {
-      Py_CLEAR(*result);
-      return run_step(self, {lost.get(), Step::Kind::throw_}, result);
-    }
+  if (goes_on) {
+    // The coroutine awaits by `await`.
+    if (outcome == PYGEN_NEXT) cancel_again(self);
+    note_suspended(self);
+    return outcome;
   }
-  note_suspended(self);
-  return outcome;
+  const bool is_closed = step.kind == Step::Kind::close ||
+                         (step.kind == Step::Kind::throw_ &&
+                          PyErr_GivenExceptionMatches(step.argument, PyExc_GeneratorExit) != 0);
+  if (is_closed) {
+    RaisedScope raised;
+    Py_CLEAR(self->cancellation);
+    return outcome;
+  }
+  return raise_lost(self, outcome, result);
 }
 
 }  // namespace switchback::portal

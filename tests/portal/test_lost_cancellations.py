@@ -1,19 +1,25 @@
-"""A cancellation that is lost in a C function is raised again; one that Python handles is not."""
+"""A cancellation that is lost in a C function is raised again."""
 
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
+import contextlib
 import sqlite3
 import sys
 
 import pytest
+from support.lost_cancellations import (
+    LIMIT,
+    LOSES,
+    cancelled_soon,
+    in_ctypes,
+    in_finalizer,
+    in_sqlite,
+    wait,
+    wait_with_handlers,
+)
 
 from switchback import async_context, await_, ensure_portal, with_portal_run_sync
-
-CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
-LIMIT = 20  # seconds: what takes as long has lost its cancellation
 
 
 @pytest.fixture(autouse=True)
@@ -22,80 +28,6 @@ def printed(monkeypatch):
     seen = []
     monkeypatch.setattr(sys, "unraisablehook", lambda args: seen.append(args.exc_type.__name__))
     return seen
-
-
-def in_ctypes(function):
-    """Call a function twice, by C code that knows no exceptions."""
-
-    @CALLBACK
-    def compare(first, second):
-        function()
-        return 0
-
-    array = (ctypes.c_int * 2)(1, 2)
-    ctypes.CDLL(None).qsort(array, 2, 4, compare)
-
-
-def in_sqlite(function):
-    connection = sqlite3.connect(":memory:")
-    connection.create_function("wait", 0, function)
-    try:
-        connection.execute("select wait()").fetchall()
-    finally:
-        connection.close()
-
-
-def in_finalizer(function):
-    class Dropped:
-        def __del__(self):
-            function()
-
-    Dropped()
-
-
-def in_collection(function):
-    class Dropped:
-        def __init__(self):
-            self.cycle = self
-
-        def __del__(self):
-            function()
-
-    Dropped()
-    gc.collect()
-
-
-LOSES = [in_ctypes, in_finalizer, in_collection]
-
-
-def wait():
-    await_(asyncio.sleep(LIMIT))
-
-
-def wait_with_handlers():
-    """The exception passes all that may stand in its way."""
-    try:
-        try:
-            with open("/dev/null"):
-                await_(asyncio.sleep(LIMIT))
-        except ValueError:
-            pass
-        finally:
-            await_(asyncio.sleep(0))
-    except BaseException:
-        raise
-
-
-async def cancelled_soon(sync_fn, *args):
-    """Run in a portal of a task that is cancelled, and return what comes of it."""
-    task = asyncio.ensure_future(with_portal_run_sync(sync_fn, *args))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    task.cancel()
-    try:
-        return await task
-    except asyncio.CancelledError:
-        return "cancelled"
 
 
 @pytest.mark.parametrize("wait", [wait, wait_with_handlers])
@@ -163,6 +95,166 @@ def test_one_that_is_lost_is_raised_in_a_later_step(asyncio_library, monkeypatch
     assert asyncio_library.run(main) == "told"
 
 
+def test_what_is_waited_for_next_is_cancelled_too(asyncio_library):
+    """As by any cancellation: nothing goes on that nobody waits for."""
+
+    async def children():
+        await asyncio.gather(asyncio.sleep(LIMIT), asyncio.sleep(LIMIT))
+
+    def sync_fn():
+        in_ctypes(wait)
+        await_(children())
+
+    async def main():
+        assert await cancelled_soon(sync_fn) == "cancelled"
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio_library.run(main)
+
+
+def test_it_is_raised_in_the_coroutine_that_has_called_the_library(asyncio_library):
+    async def uses_library():
+        in_ctypes(wait)
+        await asyncio.sleep(LIMIT)
+
+    async def main():
+        assert await cancelled_soon(lambda: await_(uses_library())) == "cancelled"
+
+    asyncio_library.run(main)
+
+
+def test_who_tries_again_and_again_lets_the_loop_turn(asyncio_library):
+    turns, tries = [], []
+
+    def sync_fn():
+        for _ in range(20):
+            tries.append(True)
+            try:
+                return in_sqlite(lambda: await_(asyncio.sleep(0.001)))
+            except sqlite3.OperationalError:
+                continue
+
+    async def ticks():
+        while True:
+            await asyncio.sleep(0)
+            turns.append(True)
+
+    async def main():
+        ticker = asyncio.ensure_future(ticks())
+        assert await cancelled_soon(sync_fn) == "cancelled"
+        assert len(turns) >= len(tries)
+        ticker.cancel()
+
+    asyncio_library.run(main)
+
+
+def test_a_coroutine_of_many_turns_takes_no_stack(asyncio_library):
+    async def target():
+        await ensure_portal()
+        for _ in range(40_000):
+            in_finalizer(lambda: await_(cancelled))
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                pass
+        return "ended"
+
+    async def main():
+        nonlocal cancelled
+        cancelled = asyncio.get_running_loop().create_future()
+        cancelled.cancel()
+        task = asyncio.ensure_future(target())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        task.cancel()
+        return await task
+
+    cancelled = None
+    assert asyncio_library.run(main) == "ended"
+
+
+def test_one_that_came_later_and_was_handled_does_not_hide_it(asyncio_library):
+    def sync_fn():
+        in_ctypes(wait)
+        done = asyncio.get_running_loop().create_future()
+        done.cancel()
+        try:
+            await_(done)
+        except asyncio.CancelledError:
+            pass
+
+    async def main():
+        assert await cancelled_soon(sync_fn) == "cancelled"
+
+    asyncio_library.run(main)
+
+
+def test_one_that_leaves_two_calls_of_await_is_counted_once(asyncio_library):
+    reached = []
+
+    class Dropped:
+        def __lt__(self, other):
+            return False
+
+        def __del__(self):
+            await_(asyncio.sleep(0.001))
+            reached.append("dropped")
+
+    async def outer():
+        wait()
+
+    def key(value):
+        if value == 1:
+            return Dropped()
+        await_(outer())
+
+    def sync_fn():
+        sorted([1, 2], key=key)
+
+    async def main():
+        assert await cancelled_soon(sync_fn) == "cancelled"
+        assert reached == ["dropped"]
+
+    asyncio_library.run(main)
+
+
+def test_what_ends_a_block_may_be_lost_as_well(asyncio_library):
+    def block():
+        with async_context(contextlib.nullcontext()):
+            in_ctypes(wait)
+
+    async def main():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await with_portal_run_sync(in_finalizer, block)
+
+    asyncio_library.run(main)
+
+
+def test_a_portal_that_is_closed_raises_nothing(monkeypatch):
+    kept = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda args: kept.append(args.exc_value))
+
+    def sync_fn():
+        in_finalizer(wait)
+        in_finalizer(wait)
+
+    async def main():
+        portal = with_portal_run_sync(sync_fn)
+        portal.send(None)
+        asyncio.current_task().cancel()
+        portal.throw(asyncio.CancelledError())
+        try:
+            portal.close()
+        except asyncio.CancelledError:
+            kept.clear()
+        assert [type(error) for error in kept] == [asyncio.CancelledError, GeneratorExit]
+        await asyncio.sleep(0)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(main())
+
+
 def test_what_replaces_it_becomes_its_context(asyncio_library):
     async def main():
         with pytest.raises(TimeoutError) as raised:
@@ -216,130 +308,6 @@ def test_fifty_tasks_each_have_their_own(asyncio_library):
         await asyncio.gather(*map(one, range(50)))
 
     asyncio_library.run(main)
-
-
-# What Python handles is its own affair.
-
-
-def caught():
-    try:
-        wait()
-    except asyncio.CancelledError:
-        pass
-    return await_(asyncio.sleep(0, "result"))
-
-
-def caught_again_and_again():
-    for _ in range(3):
-        try:
-            await_(asyncio.sleep(0.01))
-        except asyncio.CancelledError:
-            continue
-    return "result"
-
-
-def caught_by_the_caller_of_a_callback():
-    def key(value):
-        await_(asyncio.sleep(LIMIT if value == 2 else 0))
-
-    try:
-        sorted([1, 2, 3], key=key)
-    except asyncio.CancelledError:
-        pass
-    return await_(asyncio.sleep(0, "result"))
-
-
-def replaced():
-    try:
-        try:
-            wait()
-        except asyncio.CancelledError:
-            raise KeyError from None
-    except KeyError:
-        return await_(asyncio.sleep(0, "result"))
-
-
-def kept():
-    errors = []
-    try:
-        wait()
-    except asyncio.CancelledError as error:
-        errors.append(error)
-    return await_(asyncio.sleep(0, "result"))
-
-
-@pytest.mark.parametrize(
-    "sync_fn",
-    [caught, caught_again_and_again, caught_by_the_caller_of_a_callback, replaced, kept],
-)
-def test_one_that_is_handled_is_not_raised_again(sync_fn, asyncio_library):
-    async def main():
-        return await cancelled_soon(sync_fn)
-
-    assert asyncio_library.run(main) == "result"
-
-
-def test_one_on_its_way_does_not_disturb_what_is_dropped_meanwhile(asyncio_library):
-    """The finalizer awaits while the exception is kept in C, to be raised when that has ended."""
-    reached = []
-
-    class Dropped:
-        def __lt__(self, other):
-            return False
-
-        def __del__(self):
-            await_(asyncio.sleep(0.001))
-            await_(asyncio.sleep(0.001))
-            reached.append("dropped")
-
-    def key(value):
-        if value == 1:
-            return Dropped()
-        wait()
-
-    def sync_fn():
-        sorted([1, 2], key=key)
-
-    async def main():
-        assert await cancelled_soon(sync_fn) == "cancelled"
-        assert reached == ["dropped"]
-
-    asyncio_library.run(main)
-
-
-def test_a_request_that_was_taken_back_is_not_raised_again(asyncio_library):
-    def sync_fn():
-        in_ctypes(wait_once)
-        return await_(asyncio.sleep(0, "result"))
-
-    def wait_once():
-        if not waited:
-            waited.append(True)
-            try:
-                wait()
-            finally:
-                asyncio.current_task().uncancel()
-
-    waited = []
-
-    async def main():
-        return await cancelled_soon(sync_fn)
-
-    assert asyncio_library.run(main) == "result"
-
-
-def test_a_future_that_is_cancelled_does_not_cancel_the_task(asyncio_library):
-    async def main():
-        future = asyncio.get_running_loop().create_future()
-
-        def wait_for_future():
-            await_(asyncio.wait_for(future, LIMIT) if not future.done() else asyncio.sleep(0))
-
-        asyncio.get_running_loop().call_later(0.001, future.cancel)
-        await with_portal_run_sync(in_ctypes, wait_for_future)
-        return "result"
-
-    assert asyncio_library.run(main) == "result"
 
 
 # By the rules of the other libraries.

@@ -21,7 +21,7 @@ add(
     "a_cancellation_that_leaves_await_is_not_kept",
     "a timeout is lost in a callback of C",
     AWAIT,
-    "      if (result == nullptr) note_error(module_state);\n",
+    "    note_raised(portal_on(*fiber), *fiber, exception);\n",
     "",
     killed_by=(AT_THE_END,),
     quick=True,
@@ -30,8 +30,8 @@ add(
     "any_await_may_take_the_short_way_once_one_was_kept",
     "what comes after a lost timeout waits as long as it likes",
     LOST,
-    "    fiber.set_guarded(true);  // so that no await_() takes the short way\n",
-    "    (void)fiber;\n",
+    "  fiber.set_guarded(true);  // so that no await_() takes the short way\n",
+    "  (void)fiber;\n",
     killed_by=(AT_THE_NEXT,),
 )
 add(
@@ -46,8 +46,8 @@ add(
     "one_on_its_way_counts_as_lost",
     "what a cancelled task cleans up with is cancelled as well",
     LOST,
-    "  if (Py_REFCNT(self->cancellation) > self->held) return Ref();\n",
-    "",
+    "if (self->cancellation == nullptr || is_held(self)) return Ref();",
+    "if (self->cancellation == nullptr) return Ref();",
     killed_by=(ON_ITS_WAY,),
     quick=True,
 )
@@ -72,32 +72,71 @@ add(
     "one_that_was_taken_back_is_raised_again",
     "a task is cancelled that nobody cancels any more",
     LOST,
-    "      ask(module_state.is_cancellation_requested, exception.get()) == Answer::yes;\n"
-    "  return is_lost",
-    "      true;\n  return is_lost",
+    "left == Answer::yes && is_requested(self, exception.get());",
+    "left == Answer::yes;",
     killed_by=(TAKEN_BACK,),
 )
 add(
     "one_is_not_raised_at_the_end",
     "a timeout is lost where nothing is awaited after it",
     STEP,
-    "  if (!goes_on) return raise_lost(self, outcome, result);\n",
-    "  if (!goes_on) return outcome;\n",
+    "  return raise_lost(self, outcome, result);\n",
+    "  return outcome;\n",
     killed_by=(AT_THE_END,),
 )
 add(
     "one_is_not_raised_where_a_coroutine_awaits",
     "what comes after a lost timeout waits as long as it likes",
     STEP,
-    "    if (Ref lost = take_lost(self)) {\n",
-    "    if (Ref lost; lost) {\n",
+    "    if (outcome == PYGEN_NEXT) cancel_again(self);\n",
+    "",
     killed_by=("test_a_coroutine_that_awaits_natively_is_told",),
 )
 add(
     "one_that_becomes_a_context_is_lost_itself",
     "a timeout is lost where SQLite puts an error in its place",
     LOST,
-    "PyErr_GivenExceptionMatches(raised, PyExc_Exception) != 0) &&\n      ask(",
-    "false) &&\n      ask(",
+    "(raised == nullptr || !is_cancellation(raised))",
+    "(raised == nullptr)",
     killed_by=("test_what_replaces_it_becomes_its_context",),
+)
+add(
+    "a_result_that_has_one_counts_for_nothing",
+    "what returns a cancellation is cancelled itself",
+    LOST,
+    "raised != nullptr ? raised : *result) == Answer::no;",
+    "raised != nullptr ? raised : *result) != Answer::unknown;",
+    killed_by=(HANDLED,),
+)
+add(
+    "one_that_was_lost_is_forgotten_for_a_later_one",
+    "a timeout is lost where another cancellation has been handled since",
+    LOST,
+    "has_left(self, kept) == Answer::yes) return;",
+    "has_left(self, kept) == Answer::yes) (void)0;",
+    killed_by=("test_one_that_came_later_and_was_handled_does_not_hide_it",),
+)
+add(
+    "one_that_is_kept_already_counts_twice",
+    "what a cancelled task cleans up with is cancelled as well",
+    LOST,
+    "Py_REFCNT(exception) - (kept == exception ? 1 : 0);",
+    "Py_REFCNT(exception);",
+    killed_by=("test_one_that_leaves_two_calls_of_await_is_counted_once",),
+)
+add(
+    "a_coroutine_that_goes_on_takes_the_short_way",
+    "what comes after a lost timeout waits as long as it likes",
+    AWAIT,
+    "if (!fiber.takes_short_way()) [[unlikely]] {",
+    "if (false) [[unlikely]] {",
+    killed_by=("test_it_is_raised_in_the_coroutine_that_has_called_the_library",),
+)
+add(
+    "who_closes_a_portal_is_cancelled",
+    "close() raises what cancels the task of its caller",
+    STEP,
+    "  if (is_closed) {\n",
+    "  if (is_closed && false) {\n",
+    killed_by=("test_a_portal_that_is_closed_raises_nothing",),
 )
