@@ -12,51 +12,34 @@ import inspect
 import sys
 from collections.abc import Iterator
 from types import CodeType, FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from ._frameworks import Task, current_task, has_cancellation
+
+if TYPE_CHECKING:
+    from ._frameworks._abilities import FrameworkWithCancellation
 
 _KINDS_OF_GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
-def _running_task() -> Any:
-    try:
-        return sys.modules["asyncio"].current_task()
-    except (KeyError, AttributeError, RuntimeError):
+def _current() -> tuple[FrameworkWithCancellation, Task] | None:
+    current = current_task()
+    if current is None or not has_cancellation(current[0]):
         return None
-
-
-def _is_from(library: str, name: str, error: BaseException) -> bool:
-    kind = getattr(sys.modules.get(library), name, None)
-    return kind is not None and isinstance(error, kind)
+    return current[0], current[1]
 
 
 def is_requested(error: BaseException) -> bool:
-    """Tell whether the running task is still to be cancelled, which `error` has told it.
-
-    On asyncio: by its count of requests, of which `Task.uncancel` takes one back, as
-    `asyncio.timeout` does. On Trio: whether it is in a scope that is cancelled.
-    """
-    if _is_from("asyncio", "CancelledError", error):
-        cancelling = getattr(_running_task(), "cancelling", None)
-        return cancelling is not None and cancelling() > 0
-    if _is_from("trio", "Cancelled", error):
-        try:
-            deadline: float = sys.modules["trio"].current_effective_deadline()
-        except RuntimeError:
-            return False
-        return deadline == float("-inf")
-    return False
+    """Tell whether the running task is still to be cancelled, which `error` has told it."""
+    current = _current()
+    return current is not None and current[0].is_being_cancelled(current[1], error)
 
 
 def request_again(error: BaseException) -> None:
-    """Have the running task cancelled when it is suspended next, as `error` was lost.
-
-    asyncio does so for a task that is cancelled while it runs: what it waits for is cancelled, too.
-    It is no further request. On Trio each checkpoint raises it anyway.
-    """
-    if _is_from("asyncio", "CancelledError", error):
-        task = _running_task()
-        task.cancel(*error.args[:1])
-        task.uncancel()
+    """Have the running task cancelled when it is suspended next, as `error` was lost."""
+    current = _current()
+    if current is not None:
+        current[0].cancel_again(current[1], error)
 
 
 def has_left(error: BaseException) -> bool | None:

@@ -143,16 +143,8 @@ PyObject* set_explainers(PyObject* module, PyObject* args) {
   Py_RETURN_NONE;
 }
 
-PyObject* set_cancellation(PyObject* module, PyObject* args) {
-  PyObject *is_requested, *has_left, *is_part_of, *request_again;
-  if (!PyArg_ParseTuple(args, "OOOO", &is_requested, &has_left, &is_part_of, &request_again)) {
-    return nullptr;
-  }
-  auto& cancellation = state_of_module(module).cancellation;
-  Py_XSETREF(cancellation.is_requested, Py_NewRef(is_requested));
-  Py_XSETREF(cancellation.has_left, Py_NewRef(has_left));
-  Py_XSETREF(cancellation.is_part_of, Py_NewRef(is_part_of));
-  Py_XSETREF(cancellation.request_again, Py_NewRef(request_again));
+PyObject* set_cancellation(PyObject* module, PyObject* load) {
+  Py_XSETREF(state_of_module(module).load_cancellation, Py_NewRef(load));
   Py_RETURN_NONE;
 }
 
@@ -297,11 +289,9 @@ PyMethodDef functions[] = {
      "set_explainers(no_portal, wrong_thread, not_awaitable)\n\n"
      "Set the functions that word the messages of a NoPortalError, of a portal that was resumed\n"
      "in another thread, and of what cannot be awaited."},
-    {"set_cancellation", set_cancellation, METH_VARARGS,
-     "set_cancellation(is_requested, has_left, is_part_of, request_again)\n\n"
-     "Set the functions that say of an exception whether it cancels the running task, whether it\n"
-     "has left all Python code, and whether another object holds it; and the one that has the\n"
-     "task cancelled by it once more."},
+    {"set_cancellation", set_cancellation, METH_O,
+     "Set the function that returns what judges cancellations: is_requested(), has_left(),\n"
+     "is_part_of() and request_again()."},
     {"take_lost_cancellation", take_lost_cancellation, METH_NOARGS,
      "Return the exception by which the running task is being cancelled, where that was lost on "
      "its "

@@ -9,9 +9,14 @@ namespace {
 enum class Answer { no, yes, unknown };
 
 // What a function of the Python package says. No exception is set before or after.
-Answer ask(PyObject* function, PyObject* exception, PyObject* other = nullptr) {
-  if (function == nullptr) return Answer::no;
-  Ref answer = Ref::steal(PyObject_CallFunctionObjArgs(function, exception, other, nullptr));
+Answer ask(const Portal* self, const char* function, PyObject* exception,
+           PyObject* other = nullptr) {
+  PyObject* const load = self->module_state->load_cancellation;
+  if (load == nullptr) return Answer::no;
+  Ref functions = Ref::steal(PyObject_CallNoArgs(load));
+  Ref found = Ref::steal(functions ? PyObject_GetAttrString(functions.get(), function) : nullptr);
+  Ref answer = Ref::steal(
+      found ? PyObject_CallFunctionObjArgs(found.get(), exception, other, nullptr) : nullptr);
   if (!answer) interpreter::clear_error_but_interrupts();
   if (answer.get() == Py_True) return Answer::yes;
   return answer.get() == Py_None ? Answer::unknown : Answer::no;
@@ -28,11 +33,11 @@ bool has_for_context(PyObject* exception, PyObject* other) {
 }
 
 bool is_requested(const Portal* self, PyObject* exception) {
-  return ask(self->module_state->cancellation.is_requested, exception) == Answer::yes;
+  return ask(self, "is_requested", exception) == Answer::yes;
 }
 
 Answer has_left(const Portal* self, PyObject* exception) {
-  return ask(self->module_state->cancellation.has_left, exception);
+  return ask(self, "has_left", exception);
 }
 
 bool is_cancellation(PyObject* type) {
@@ -70,18 +75,17 @@ Ref take_lost(Portal* self) {
 }
 
 void cancel_again(Portal* self) {
-  if (Ref lost = take_lost(self)) ask(self->module_state->cancellation.request_again, lost.get());
+  if (Ref lost = take_lost(self)) ask(self, "request_again", lost.get());
 }
 
 PySendResult raise_lost(Portal* self, PySendResult outcome, PyObject** result) {
   // No code of the portal's is running, so that what refers to it does not raise it.
   Ref exception = Ref::steal(std::exchange(self->cancellation, nullptr));
   PyObject* const raised = outcome == PYGEN_ERROR ? interpreter::take_raised() : nullptr;
-  const bool is_lost = (raised == nullptr || !is_cancellation(raised)) &&
-                       has_left(self, exception.get()) != Answer::no &&
-                       is_requested(self, exception.get()) &&
-                       ask(self->module_state->cancellation.is_part_of, exception.get(),
-                           raised != nullptr ? raised : *result) == Answer::no;
+  const bool is_lost =
+      (raised == nullptr || !is_cancellation(raised)) &&
+      has_left(self, exception.get()) != Answer::no && is_requested(self, exception.get()) &&
+      ask(self, "is_part_of", exception.get(), raised != nullptr ? raised : *result) == Answer::no;
   if (!is_lost) {
     if (raised != nullptr) interpreter::set_raised(raised);
     return outcome;

@@ -25,13 +25,9 @@ struct ModuleState {
   PyObject* explain_wrong_thread = nullptr;
   // Likewise for what cannot be awaited, with the object and the message of `await`.
   PyObject* explain_not_awaitable = nullptr;
-  // Called with an exception; each owned, or nullptr.
-  struct {
-    PyObject* is_requested = nullptr;   // whether the running task is still to be cancelled by it
-    PyObject* has_left = nullptr;       // whether no Python code has handled it, None for unknown
-    PyObject* is_part_of = nullptr;     // with another object
-    PyObject* request_again = nullptr;  // has the running task cancelled as it is suspended next
-  } cancellation;
+  // Called without arguments for what has the functions that judge cancellations; owned, or
+  // nullptr.
+  PyObject* load_cancellation = nullptr;
   interpreter::StackSettings stack_settings;
   PyObject* name_throw = nullptr;  // owned, interned, as are all of these
   PyObject* name_close = nullptr;

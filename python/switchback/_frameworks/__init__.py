@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 from .. import _engine
 
 if TYPE_CHECKING:
-    from ._abilities import BuiltIn, FrameworkWithEvents, FrameworkWithTrees
+    from ._abilities import (
+        BuiltIn,
+        FrameworkWithCancellation,
+        FrameworkWithEvents,
+        FrameworkWithTrees,
+    )
 
 __all__ = [
     "Framework",
@@ -17,6 +22,7 @@ __all__ = [
     "built_in",
     "current_task",
     "framework_of",
+    "has_cancellation",
     "has_events",
     "has_trees",
     "register_framework",
@@ -64,6 +70,10 @@ def has_trees(framework: Framework) -> TypeGuard[FrameworkWithTrees]:
 
 def has_events(framework: Framework) -> TypeGuard[FrameworkWithEvents]:
     return hasattr(framework, "new_event")
+
+
+def has_cancellation(framework: Framework) -> TypeGuard[FrameworkWithCancellation]:
+    return hasattr(framework, "is_being_cancelled") and hasattr(framework, "cancel_again")
 
 
 def built_in() -> tuple[BuiltIn, ...]:

@@ -42,6 +42,16 @@ class FrameworkWithEvents(Framework, Protocol):
         """Return an event of the running loop, which is not set."""
 
 
+class FrameworkWithCancellation(Framework, Protocol):
+    """What a framework has besides if a cancellation that was lost can be delivered again."""
+
+    def is_being_cancelled(self, task: Task, error: BaseException) -> bool:
+        """Return whether the running task is still to be cancelled, which `error` has told it."""
+
+    def cancel_again(self, task: Task, error: BaseException) -> None:
+        """Have the running task cancelled as it is suspended next, by the request of `error`."""
+
+
 class BuiltIn(Protocol):
     """What is known of a framework that need not be registered, and may not be imported yet."""
 

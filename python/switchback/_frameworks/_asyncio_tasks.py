@@ -53,6 +53,19 @@ class AsyncioFramework:
         else:
             task._coro = coroutine  # type: ignore[attr-defined]
 
+    def is_being_cancelled(self, task: object, error: BaseException) -> bool:
+        # Each uncancel() takes back a request, as asyncio.timeout() does. A future that is
+        # cancelled raises the same, and cancels no task.
+        if not isinstance(error, asyncio.CancelledError) or not isinstance(task, _task_types):
+            return False
+        return task.cancelling() > 0
+
+    def cancel_again(self, task: object, error: BaseException) -> None:
+        assert isinstance(task, _task_types)
+        # A task that is cancelled while it runs is cancelled with what it waits for next.
+        task.cancel(*error.args[:1])
+        task.uncancel()  # no further request
+
     def new_event(self) -> asyncio.Event:
         return asyncio.Event()
 

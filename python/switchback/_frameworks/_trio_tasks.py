@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from typing import Any
 
-from trio import Event, lowlevel
+from trio import Cancelled, Event, current_effective_deadline, lowlevel
 
 from ._trio_tree import portals_for_nurseries
 
@@ -49,6 +50,13 @@ class TrioFramework:
         scheduled: Any = getattr(task, "_next_send_fn", None)
         if getattr(scheduled, "__self__", None) is previous:
             task._next_send_fn = getattr(coroutine, scheduled.__name__)
+
+    def is_being_cancelled(self, task: object, error: BaseException) -> bool:
+        # Whether it is in a scope that is cancelled.
+        return isinstance(error, Cancelled) and current_effective_deadline() == -math.inf
+
+    def cancel_again(self, task: object, error: BaseException) -> None:
+        pass  # each checkpoint in such a scope raises it
 
     def new_event(self) -> Event:
         return Event()
