@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from _thread import get_ident
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any
 
 from . import _engine
@@ -28,66 +28,61 @@ _awaited: dict[int, Place] = {}
 
 def install() -> None:
     """Have each import in a portal wait for those of other portals."""
-    if not hasattr(_bootstrap, "_ModuleLockManager"):
-        return  # a later Python, which does it in another way
-    wait_for_module = _bootstrap._lock_unlock_module
+    if hasattr(_bootstrap, "_ModuleLock"):  # a later Python may do it in another way
+        _bootstrap._ModuleLock = _lock_type(_bootstrap._ModuleLock)
 
-    def lock_unlock_module(name: str) -> None:
-        # A module that is being imported has been found in sys.modules.
-        place = get_ident(), name
-        if place in _under_way:
-            entered = _enter(place, sys.modules.get(name))
-            if entered is not None:
-                entered.leave()
-        wait_for_module(name)
 
-    class ModuleLockManager(_bootstrap._ModuleLockManager):  # type: ignore[misc]
-        _entered: _Import | None = None
+def _lock_type(base: Any) -> type:
+    class ModuleLock(base):  # type: ignore[misc]
+        """A lock of threads, which portals of a thread wait for as well.
 
-        def __enter__(self) -> None:
-            if _engine.current_portal() is not None:
-                self._entered = _enter((get_ident(), self._name))
+        It is held by who imports the module, and is had for a moment by who has found it in
+        `sys.modules` before it is complete.
+        """
+
+        def __init__(self, name: str) -> None:
+            super().__init__(name)
+            # For each time that a portal has it: by the portal's identity, what is to be left.
+            self._entered: list[tuple[int, _Import | None]] = []
+
+        def acquire(self) -> Any:
+            portal = _engine.current_portal()
+            entered = None if portal is None else _enter(portal, self.name)
             try:
-                super().__enter__()
+                acquired = super().acquire()
             except BaseException:
-                self._leave()
+                if entered is not None and portal is not None:
+                    entered.leave(portal)
                 raise
+            if portal is not None:
+                self._entered.append((id(portal), entered))
+            return acquired
 
-        def __exit__(
-            self,
-            exc_type: type[BaseException] | None,
-            exc: BaseException | None,
-            traceback: TracebackType | None,
-        ) -> None:
-            try:
-                super().__exit__(exc_type, exc, traceback)
-            finally:
-                self._leave()
+        def release(self) -> None:
+            super().release()
+            portal = _engine.current_portal()
+            if portal is None:
+                return
+            for index in range(len(self._entered) - 1, -1, -1):
+                if self._entered[index][0] == id(portal):
+                    _, entered = self._entered.pop(index)
+                    if entered is not None:
+                        entered.leave(portal)
+                    return
 
-        def _leave(self) -> None:
-            entered, self._entered = self._entered, None
-            if entered is not None:
-                entered.leave()
-
-    _bootstrap._ModuleLockManager = ModuleLockManager
-    _bootstrap._lock_unlock_module = lock_unlock_module
+    return ModuleLock
 
 
-def _enter(place: Place, module: ModuleType | None = None) -> _Import | None:
-    """Wait for others, and return what is to be left, or None.
-
-    `module` is what the caller has found, and is going to have.
-    """
-    portal = _engine.current_portal()
-    if portal is None:
-        return None
+def _enter(portal: _engine.Portal, name: str) -> _Import | None:
+    """Wait for others, and return what is to be left, or None."""
+    place = get_ident(), name
     importing = _under_way.get(place)
     if importing is None:
         importing = _under_way[place] = _Import(place)
     elif _is_circle(place, id(portal)) or not may_wait():
         return None  # as without us
-    if importing.begun is None:
-        importing.begun = module
+    elif importing.begun is None:
+        importing.begun = sys.modules.get(name)
     importing.enter(portal)
     return importing
 
@@ -157,14 +152,12 @@ class _Import:
             try:
                 _execute_again(name, self.begun)
             except BaseException:
-                self.leave()
+                self.leave(portal)
                 raise
 
-    def leave(self) -> None:
-        portal = _engine.current_portal()
-        if portal is not None and id(portal) in self.portals:
-            self.portals.remove(id(portal))
-            self._turns.leave(Who(portal))
+    def leave(self, portal: _engine.Portal) -> None:
+        self.portals.remove(id(portal))
+        self._turns.leave(Who(portal))
         self._let_go()
 
     def _let_go(self) -> None:
