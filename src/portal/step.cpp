@@ -145,6 +145,7 @@ Fiber* begin_fiber(Portal* self, Step step, Thread& thread, const PyThreadState*
     return nullptr;
   }
   fiber->set_job(job_of(self, step.kind), self->object(), step.argument);
+  fiber->set_guarded(self->guard != nullptr || self->cancellation != nullptr);
   self->started = true;
   return fiber;
 }
@@ -175,12 +176,12 @@ PySendResult run_step(Portal* self, Step step, PyObject** result) {
   tasks::CurrentTasks& current_tasks = self->module_state->current_tasks;
   current_tasks.note(self->noted, self->framework, thread_state);
   self->noted.in_any_greenlet = !fiber->is_native();
-  note_resumed(self);
-  if (self->guard != nullptr || self->cancellation != nullptr) [[unlikely]]
-    fiber->set_guarded(true);
+  if (!fiber->takes_short_way()) [[unlikely]]
+    note_resumed(self);
   const bool ended = fiber->run(thread_state, thread);
   if (!ended) {
-    note_suspended(self);
+    if (!fiber->takes_short_way()) [[unlikely]]
+      note_suspended(self);
     self->phase = Portal::Phase::idle;
     self->fiber = fiber;
     if (!fiber->is_listed()) thread.list_unfinished(fiber, thread_state);
