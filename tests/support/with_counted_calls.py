@@ -69,7 +69,12 @@ def advises_several():
 def stacks_used_again():
     if not has_guards():
         skip("the kernel has no guards of its own")
+    of_this_thread = _engine.live_stacks()
     in_thread(run_many, 5)
+    # The thread may end a little after it has been waited for.
+    deadline = time.monotonic() + 20
+    while _engine.live_stacks() > of_this_thread and time.monotonic() < deadline:
+        time.sleep(0.001)
     # The slab is kept, with the guards in it.
     assert calls_of(GUARD, in_thread, run_many, 5) == 0
 
