@@ -10,6 +10,8 @@ import pytest
 
 from switchback import _imports, with_portal_run_sync
 
+pytestmark = pytest.mark.not_under("leak", reason="a module is imported once")
+
 
 @pytest.fixture
 def modules(tmp_path, monkeypatch, library):
