@@ -6,6 +6,7 @@
 #include <new>
 
 #include "fiber/thread.hpp"
+#include "interpreter/c_stack_left.hpp"
 
 namespace switchback::greenlet {
 namespace {
