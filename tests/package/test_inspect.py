@@ -136,8 +136,11 @@ def test_all_portals_that_wait_are_printed():
         return file.getvalue()
 
     text = asyncio.run(suspended(outer, look))
-    assert "1 portals are suspended in await_()" in text
+    # With those that other tests have left.
+    count = text.count(" in a switchback portal at ")
+    assert f"{count} portals are suspended in await_()" in text
     assert "outer in a switchback portal" in text
+    text = text[text.index("outer in a switchback portal") :]
     assert text.index("in middle") < text.index("in inner") < text.index("in leaf")
 
 
