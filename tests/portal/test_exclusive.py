@@ -89,7 +89,8 @@ def test_the_loop_runs_while_others_wait(library):
     def work(index):
         if index == 0:
             with alone:
-                await_(library.sleep(0.05))
+                while len(ticks) < 5:
+                    await_(library.sleep(0.001))
         elif index == 1:
             await_(library.sleep(0.001))
             with alone:

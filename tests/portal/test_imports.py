@@ -145,35 +145,45 @@ def test_a_circle_of_two_portals_comes_to_an_end(modules, library):
     assert run_many(library, first, second) == ["there"] * 2
 
 
+GATED = "import checkpoints\nawait_(checkpoints.gate.wait())\nlate = 'there'\n"
+
+
+async def begin_imports(count):
+    """Tasks that import the module, the first of which is inside its body."""
+    sys.modules["checkpoints"].gate = gate = asyncio.Event()
+    tasks = [asyncio.ensure_future(with_portal_run_sync(by_statement)) for _ in range(count)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return gate, tasks
+
+
 def test_who_waits_can_be_cancelled(modules):
-    modules("slow_module.py", "import asyncio\nawait_(asyncio.sleep(0.05))\nlate = 'there'\n")
+    modules("slow_module.py", GATED)
 
     async def main():
-        first = asyncio.ensure_future(with_portal_run_sync(by_statement))
-        await asyncio.sleep(0.005)
-        others = [asyncio.ensure_future(with_portal_run_sync(by_statement)) for _ in range(3)]
-        await asyncio.sleep(0.005)
-        others[0].cancel()
-        found = await asyncio.gather(first, *others, return_exceptions=True)
-        assert isinstance(found.pop(1), asyncio.CancelledError)
-        return found
+        gate, tasks = await begin_imports(4)
+        tasks[1].cancel()
+        gate.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert asyncio.run(main()) == ["there"] * 3
+    found = asyncio.run(main())
+    assert isinstance(found.pop(1), asyncio.CancelledError)
+    assert found == ["there"] * 3
+    assert modules.bodies == ["slow_module"]
 
 
 def test_one_that_is_cancelled_in_the_body_leaves_it_to_the_next(modules):
-    modules("slow_module.py", "import asyncio\nawait_(asyncio.sleep(0.05))\nlate = 'there'\n")
+    modules("slow_module.py", GATED)
 
     async def main():
-        first = asyncio.ensure_future(with_portal_run_sync(by_statement))
-        await asyncio.sleep(0.005)
-        second = asyncio.ensure_future(with_portal_run_sync(by_statement))
-        await asyncio.sleep(0.005)
-        first.cancel()
-        found = await asyncio.gather(first, second, return_exceptions=True)
-        return [type(found[0]), found[1]]
+        gate, tasks = await begin_imports(2)
+        tasks[0].cancel()
+        await asyncio.sleep(0)
+        gate.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert asyncio.run(main()) == [asyncio.CancelledError, "there"]
+    first, second = asyncio.run(main())
+    assert isinstance(first, asyncio.CancelledError) and second == "there"
     assert modules.bodies == ["slow_module"] * 2
 
 
