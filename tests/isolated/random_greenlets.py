@@ -27,6 +27,7 @@ except ImportError:
     sys.exit(77)
 
 from support.by_hand import trap
+from support.collections_under_way import may_switch
 
 import switchback
 from switchback import _engine, await_
@@ -58,24 +59,6 @@ def check(holds, what):
         failures.append(what)
         traceback.print_stack()
         print(f"FAILED: {what}", flush=True)
-
-
-collecting = []
-
-
-def note_collection(phase, _):
-    if phase == "start":
-        collecting.append(True)
-    else:
-        collecting.clear()
-
-
-gc.callbacks.append(note_collection)
-
-
-def on_a_stack_of_ours():
-    """Not in a greenlet, but in a step of a portal: one on the greenlet backend has a greenlet."""
-    return greenlet.getcurrent().parent is None and _engine.current_portal() is not None
 
 
 class Life:
@@ -171,13 +154,9 @@ class Finalized:
         self.life = life
 
     def __del__(self):
-        # The collector keeps the heads of its lists on the C stack. greenlet moves them away where
-        # it switches meanwhile. What is freed then writes to where they were: docs/caveats.md.
-        if collecting and not on_a_stack_of_ours():
-            return
         with contextlib.suppress(BaseException):
             # Where it is collected is anywhere.
-            Life(self.life.chance, 1).live()
+            may_switch() and Life(self.life.chance, 1).live()
 
 
 def generator(life):
