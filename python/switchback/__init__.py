@@ -2,7 +2,7 @@
 
 import atexit as _atexit
 
-from . import _engine, _imports, _refusals, _settings
+from . import _cancellation, _engine, _imports, _refusals, _settings
 from ._engine import NoPortalError as NoPortalError, await_ as await_
 from ._exclusive import Exclusive as Exclusive, exclusive as exclusive
 from ._frameworks import (
@@ -47,18 +47,11 @@ def _stackscope_install_glue_() -> None:
     install_glue()
 
 
-def _load_cancellation() -> object:
-    # With what it imports, of use to few programs.
-    from . import _cancellation
-
-    return _cancellation
-
-
 # All that an import does beside defining names.
 _engine.set_explainers(
     _refusals.explain_no_portal, _refusals.explain_wrong_thread, _refusals.explain_not_awaitable
 )
-_engine.set_cancellation(_load_cancellation)
+_engine.set_cancellation(lambda: _cancellation)
 _watch_imports()
 _imports.install()
 _settings.read_environment()

@@ -6,20 +6,18 @@ async code nothing of the kind can await, so that no event loop expects it.
 
 from __future__ import annotations
 
-import dis
-import gc
-import inspect
 import sys
 from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
-from ._frameworks import Task, current_task, has_cancellation
+from ._frameworks import Task, current_task, has_cancellation, may_be_cancellation
 
 if TYPE_CHECKING:
     from ._frameworks._abilities import FrameworkWithCancellation
 
-_KINDS_OF_GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+# CO_GENERATOR, CO_COROUTINE and CO_ASYNC_GENERATOR.
+_KINDS_OF_GENERATORS = 0x20 | 0x80 | 0x200
 
 
 def _current() -> tuple[FrameworkWithCancellation, Task] | None:
@@ -31,7 +29,8 @@ def _current() -> tuple[FrameworkWithCancellation, Task] | None:
 
 def is_requested(error: BaseException) -> bool:
     """Tell whether the running task is still to be cancelled, which `error` has told it."""
-    current = _current()
+    # At once for any other: to look for the task may import what is known of its framework.
+    current = _current() if may_be_cancellation(error) else None
     return current is not None and current[0].is_being_cancelled(current[1], error)
 
 
@@ -69,6 +68,8 @@ def is_part_of(error: BaseException, held: object) -> bool:
     Where `error` is being handled here, by what runs the portal, it is the context of all that is
     raised in there, which says nothing then.
     """
+    import gc
+
     is_handled = sys.exc_info()[1] is error
     seen = {id(held)}
     waiting = [held]
@@ -100,6 +101,8 @@ def _is_left(frame: FrameType, raised_at: int) -> bool:
     now = frame.f_lasti
     if now == raised_at:
         return True
+    import dis  # not with the package, whose import is to be quick
+
     code = frame.f_code
     instructions = code.co_code
     if not 0 <= now < len(instructions) - 1:
@@ -116,6 +119,8 @@ def _is_left(frame: FrameType, raised_at: int) -> bool:
 
 def _handlers(code: CodeType, at: int) -> Iterator[int]:
     """Yield where the handlers begin that an exception comes to, the innermost first."""
+    import dis
+
     entries: list[Any] = dis.Bytecode(code).exception_entries  # type: ignore[attr-defined]
     for _ in range(50):
         found = [entry for entry in entries if entry.start <= at < entry.end]

@@ -25,9 +25,12 @@ __all__ = [
     "has_cancellation",
     "has_events",
     "has_trees",
+    "may_be_cancellation",
     "register_framework",
     "watch_imports",
 ]
+
+_CANCELLATIONS = ("CancelledError", "Cancelled")
 
 #: A task of any framework.
 Task = object
@@ -74,6 +77,11 @@ def has_events(framework: Framework) -> TypeGuard[FrameworkWithEvents]:
 
 def has_cancellation(framework: Framework) -> TypeGuard[FrameworkWithCancellation]:
     return hasattr(framework, "is_being_cancelled") and hasattr(framework, "cancel_again")
+
+
+def may_be_cancellation(error: BaseException) -> bool:
+    """Return whether it is one by its name: a quick look, which imports nothing."""
+    return any(kind.__name__ in _CANCELLATIONS for kind in type(error).__mro__)
 
 
 def built_in() -> tuple[BuiltIn, ...]:
