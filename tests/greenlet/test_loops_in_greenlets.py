@@ -182,3 +182,24 @@ def test_an_errand_inside_another_loop_leaves_that_in_the_way():
         trio.run(with_portal_run_sync, work)
         """
     )
+
+
+def test_a_loop_that_an_errand_puts_in_that_place_is_refused():
+    check(
+        """
+        def work():
+            own, other = asyncio.get_running_loop(), asyncio.new_event_loop()
+            greenlet.greenlet(asyncio._set_running_loop).switch(other)
+            try:
+                await_(asyncio.sleep(0))
+            except NoPortalError:
+                refused.append(True)
+            asyncio._set_running_loop(own)
+            other.close()
+            return await_(asyncio.sleep(0, "ended"))
+
+        refused = []
+        assert asyncio.run(with_portal_run_sync(work)) == "ended"
+        assert refused
+        """
+    )
