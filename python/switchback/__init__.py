@@ -51,7 +51,7 @@ def _stackscope_install_glue_() -> None:
 _engine.set_explainers(
     _refusals.explain_no_portal, _refusals.explain_wrong_thread, _refusals.explain_not_awaitable
 )
-_engine.set_cancellation(lambda: _cancellation)
+_engine.set_cancellation(_cancellation)
 _watch_imports()
 _imports.install()
 _settings.read_environment()

@@ -143,8 +143,8 @@ PyObject* set_explainers(PyObject* module, PyObject* args) {
   Py_RETURN_NONE;
 }
 
-PyObject* set_cancellation(PyObject* module, PyObject* load) {
-  Py_XSETREF(state_of_module(module).load_cancellation, Py_NewRef(load));
+PyObject* set_cancellation(PyObject* module, PyObject* functions) {
+  Py_XSETREF(state_of_module(module).cancellation, Py_NewRef(functions));
   Py_RETURN_NONE;
 }
 
@@ -290,12 +290,12 @@ PyMethodDef functions[] = {
      "Set the functions that word the messages of a NoPortalError, of a portal that was resumed\n"
      "in another thread, and of what cannot be awaited."},
     {"set_cancellation", set_cancellation, METH_O,
-     "Set the function that returns what judges cancellations: is_requested(), has_left(),\n"
-     "is_part_of() and request_again()."},
+     "Set what judges cancellations, by its functions is_requested(), has_left(), is_part_of() "
+     "and\n"
+     "request_again()."},
     {"take_lost_cancellation", take_lost_cancellation, METH_NOARGS,
-     "Return the exception by which the running task is being cancelled, where that was lost on "
-     "its "
-     "way out of the running portal, and leave it to the caller; or None."},
+     "Return the exception by which the running task is being cancelled, where that was lost on\n"
+     "its way out of the running portal, and leave it to the caller; or None."},
     {"keep_cancellation", keep_cancellation, METH_O,
      "Have the running portal look after the exception, which the caller raises."},
     {"get_backend", get_backend, METH_NOARGS, "Return the choice of backend."},

@@ -80,7 +80,7 @@ int traverse(PyObject* module, visitproc visit, void* arg) {
   Py_VISIT(module_state.explain_no_portal);
   Py_VISIT(module_state.explain_wrong_thread);
   Py_VISIT(module_state.explain_not_awaitable);
-  Py_VISIT(module_state.load_cancellation);
+  Py_VISIT(module_state.cancellation);
   return module_state.current_tasks.traverse(visit, arg);
 }
 
@@ -92,7 +92,7 @@ int clear(PyObject* module) {
   Py_CLEAR(module_state.explain_no_portal);
   Py_CLEAR(module_state.explain_wrong_thread);
   Py_CLEAR(module_state.explain_not_awaitable);
-  Py_CLEAR(module_state.load_cancellation);
+  Py_CLEAR(module_state.cancellation);
   Py_CLEAR(module_state.name_throw);
   Py_CLEAR(module_state.name_close);
   module_state.current_tasks.clear();

@@ -62,13 +62,6 @@ PyObject* refuse_suspension(ModuleState& module_state, PyObject* guard, PyObject
   return nullptr;
 }
 
-// Whether the task that the fiber's step belongs to is the innermost one. Asked at each suspension.
-[[gnu::always_inline]] inline bool in_innermost_task(const Fiber& fiber) {
-  Portal* const portal = portal_on(fiber);
-  return portal->module_state->current_tasks.is_innermost(portal->noted,
-                                                          interpreter::current_thread_state());
-}
-
 // The rest of await_() after the first step of `iterator`, whose `outcome` and `result` (stolen)
 // PyIter_Send() has given. To which step a trap belongs is asked each time: code in a greenlet goes
 // on in another one where something else than its portal has switched to it.
@@ -84,9 +77,8 @@ PyObject* drive(ModuleState& module_state, PyObject* iterator, PySendResult outc
     if (fiber == nullptr || !in_innermost_task(*fiber)) return refuse(module_state, iterator);
     Ref guard = Ref::borrow(portal_on(*fiber)->guard);
     if (guard) return refuse_suspension(module_state, guard.get(), iterator);
-    // Otherwise it is what an earlier job may have left.
-    fiber->set_guarded(portal_on(*fiber)->cancellation != nullptr);
     if (portal_on(*fiber)->cancellation != nullptr) cancel_again(portal_on(*fiber));
+    fiber->set_guarded(portal_on(*fiber)->cancellation != nullptr);  // still
     if (!fiber->is_native()) keep = static_cast<DelegatedFiber*>(fiber)->keep();
     PyObject* exception;
     Ref value =
@@ -104,9 +96,7 @@ PyObject* drive(ModuleState& module_state, PyObject* iterator, PySendResult outc
 
 // As await_() ends with an exception, in whichever step it does.
 void note_error() {
-  if (PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_GeneratorExit)) {
-    return;
-  }
+  if (!may_cancel(PyErr_Occurred())) return;
   PyObject* const exception = interpreter::take_raised();  // to look for the fiber would clear it
   Fiber* const fiber = Thread::current_fiber();
   if (fiber != nullptr && in_innermost_task(*fiber)) {

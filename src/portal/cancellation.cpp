@@ -11,10 +11,9 @@ enum class Answer { no, yes, unknown };
 // What a function of the Python package says. No exception is set before or after.
 Answer ask(const Portal* self, const char* function, PyObject* exception,
            PyObject* other = nullptr) {
-  PyObject* const load = self->module_state->load_cancellation;
-  if (load == nullptr) return Answer::no;
-  Ref functions = Ref::steal(PyObject_CallNoArgs(load));
-  Ref found = Ref::steal(functions ? PyObject_GetAttrString(functions.get(), function) : nullptr);
+  PyObject* const functions = self->module_state->cancellation;
+  if (functions == nullptr) return Answer::no;
+  Ref found = Ref::steal(PyObject_GetAttrString(functions, function));
   Ref answer = Ref::steal(
       found ? PyObject_CallFunctionObjArgs(found.get(), exception, other, nullptr) : nullptr);
   if (!answer) interpreter::clear_error_but_interrupts();
@@ -40,12 +39,12 @@ Answer has_left(const Portal* self, PyObject* exception) {
   return ask(self, "has_left", exception);
 }
 
-bool is_cancellation(PyObject* type) {
-  return PyErr_GivenExceptionMatches(type, PyExc_Exception) == 0 &&
-         PyErr_GivenExceptionMatches(type, PyExc_GeneratorExit) == 0;
-}
-
 }  // namespace
+
+bool may_cancel(PyObject* exception) {
+  return PyErr_GivenExceptionMatches(exception, PyExc_Exception) == 0 &&
+         PyErr_GivenExceptionMatches(exception, PyExc_GeneratorExit) == 0;
+}
 
 void keep_raised(Portal* self, Fiber& fiber, PyObject* exception) {
   // One that was lost before this one came is not to be forgotten: none of them may be raised
@@ -83,8 +82,8 @@ PySendResult raise_lost(Portal* self, PySendResult outcome, PyObject** result) {
   Ref exception = Ref::steal(std::exchange(self->cancellation, nullptr));
   PyObject* const raised = outcome == PYGEN_ERROR ? interpreter::take_raised() : nullptr;
   const bool is_lost =
-      (raised == nullptr || !is_cancellation(raised)) &&
-      has_left(self, exception.get()) != Answer::no && is_requested(self, exception.get()) &&
+      (raised == nullptr || !may_cancel(raised)) && has_left(self, exception.get()) != Answer::no &&
+      is_requested(self, exception.get()) &&
       ask(self, "is_part_of", exception.get(), raised != nullptr ? raised : *result) == Answer::no;
   if (!is_lost) {
     if (raised != nullptr) interpreter::set_raised(raised);

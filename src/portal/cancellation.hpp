@@ -5,6 +5,10 @@
 
 namespace switchback::portal {
 
+// Whether an exception, or those of a type, may be a cancellation at all: no Exception, and no
+// GeneratorExit. Runs no Python code.
+bool may_cancel(PyObject* exception);
+
 // As `exception` is about to leave an await_() in the portal's running step: has the portal keep
 // it, where it is one by which the event loop cancels the task. Runs Python code; no exception is
 // set before or after, as with all of these.

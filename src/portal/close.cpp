@@ -36,10 +36,7 @@ PyObject* closed(PySendResult outcome, PyObject* result) {
 
 PyObject* close_portal(Portal* self) {
   if (self->phase == Portal::Phase::finished) Py_RETURN_NONE;
-  // Its first step may have been refused.
-  const bool is_unstarted = !self->calls_function && self->fiber == nullptr &&
-                            interpreter::is_unstarted_coroutine(self->target);
-  if (never_ran(self) || is_unstarted) {
+  if (never_ran(self)) {
     // Closing a coroutine that never ran runs nothing, so no fiber is needed.
     finish(self);
     if (self->calls_function) Py_RETURN_NONE;

@@ -9,11 +9,7 @@ namespace {
 
 using fiber::StackFiber;
 
-bool is_in_innermost_task(const StackFiber& fiber) {
-  Portal* const portal = portal_on(fiber);
-  return portal->module_state->current_tasks.is_innermost(portal->noted,
-                                                          interpreter::current_thread_state());
-}
+bool is_in_innermost_task(const StackFiber& fiber) { return in_innermost_task(fiber); }
 
 void note_left(const StackFiber& fiber) {
   Portal* const portal = portal_on(fiber);

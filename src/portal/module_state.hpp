@@ -25,9 +25,8 @@ struct ModuleState {
   PyObject* explain_wrong_thread = nullptr;
   // Likewise for what cannot be awaited, with the object and the message of `await`.
   PyObject* explain_not_awaitable = nullptr;
-  // Called without arguments for what has the functions that judge cancellations; owned, or
-  // nullptr.
-  PyObject* load_cancellation = nullptr;
+  // What has the functions that judge cancellations; owned, or nullptr.
+  PyObject* cancellation = nullptr;
   interpreter::StackSettings stack_settings;
   PyObject* name_throw = nullptr;  // owned, interned, as are all of these
   PyObject* name_close = nullptr;

@@ -66,10 +66,17 @@ inline bool is_portal(const ModuleState& module_state, PyObject* object) {
 // The portal whose step the fiber runs, which is not abandoned.
 inline Portal* portal_on(const Fiber& fiber) { return as_portal(fiber.owner()); }
 
-// Whether nothing of the portal's code has run yet.
+// Whether the task that the fiber's step belongs to is the innermost one. Asked at each suspension.
+[[gnu::always_inline]] inline bool in_innermost_task(const Fiber& fiber) {
+  Portal* const portal = portal_on(fiber);
+  return portal->module_state->current_tasks.is_innermost(portal->noted,
+                                                          interpreter::current_thread_state());
+}
+
+// Whether nothing of the portal's code has run yet; its first step may have been refused.
 inline bool never_ran(const Portal* self) {
-  return !self->started &&
-         (self->calls_function || interpreter::is_unstarted_coroutine(self->target));
+  if (self->calls_function) return !self->started;
+  return self->fiber == nullptr && interpreter::is_unstarted_coroutine(self->target);
 }
 
 // Marks the portal as finished, with nothing left to run.

@@ -189,7 +189,7 @@ PySendResult run_step(Portal* self, Step step, PyObject** result) {
     return PYGEN_NEXT;
   }
   if (fiber->is_listed()) Thread::unlist(fiber);
-  PySendResult outcome = fiber->job_result(result);
+  const PySendResult outcome = fiber->job_result(result);
   // To ask may run Python code, which finds this portal running still.
   const bool with_greenlets = !fiber->is_native() || current_tasks.greenlet_untaken();
   // A coroutine may refuse a step and live on: it was already executing, or not started and sent a

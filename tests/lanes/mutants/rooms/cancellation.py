@@ -96,7 +96,7 @@ add(
     "one_that_becomes_a_context_is_lost_itself",
     "a timeout is lost where SQLite puts an error in its place",
     LOST,
-    "(raised == nullptr || !is_cancellation(raised))",
+    "(raised == nullptr || !may_cancel(raised))",
     "(raised == nullptr)",
     killed_by=("test_what_replaces_it_becomes_its_context",),
 )
