@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 
 import pytest
 from support.lost_cancellations import (
     LIMIT,
+    cancelled_after,
     cancelled_soon,
     in_ctypes,
     wait,
@@ -16,13 +16,7 @@ from support.lost_cancellations import (
 
 from switchback import async_context, await_, ensure_portal, with_portal_run_sync
 
-
-@pytest.fixture(autouse=True)
-def printed(monkeypatch):
-    """What would be printed by those who lose exceptions."""
-    seen = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda args: seen.append(args.exc_type.__name__))
-    return seen
+pytestmark = pytest.mark.usefixtures("printed")
 
 
 def caught():
@@ -152,11 +146,7 @@ def test_a_coroutine_that_handles_it_at_each_turn_is_told_once(asyncio_library):
 
     async def main():
         for turns in (3, 4, 5, 6):
-            task = asyncio.ensure_future(target())
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            task.cancel()
-            assert len(await task) == 1
+            assert len(await cancelled_after(turns, target())) == 1
 
     asyncio_library.run(main)
 

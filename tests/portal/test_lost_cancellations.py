@@ -11,6 +11,7 @@ import pytest
 from support.lost_cancellations import (
     LIMIT,
     LOSES,
+    cancelled_after,
     cancelled_soon,
     in_ctypes,
     in_finalizer,
@@ -21,13 +22,7 @@ from support.lost_cancellations import (
 
 from switchback import async_context, await_, ensure_portal, with_portal_run_sync
 
-
-@pytest.fixture(autouse=True)
-def printed(monkeypatch):
-    """What would be printed by those who lose exceptions."""
-    seen = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda args: seen.append(args.exc_type.__name__))
-    return seen
+pytestmark = pytest.mark.usefixtures("printed")
 
 
 @pytest.mark.parametrize("wait", [wait, wait_with_handlers])
@@ -86,11 +81,7 @@ def test_one_that_is_lost_is_raised_in_a_later_step(asyncio_library, monkeypatch
             return "told"
 
     async def main():
-        task = asyncio.ensure_future(target())
-        for _ in range(3):
-            await asyncio.sleep(0)
-        task.cancel()
-        return await task
+        return await cancelled_after(3, target())
 
     assert asyncio_library.run(main) == "told"
 
@@ -163,11 +154,7 @@ def test_a_coroutine_of_many_turns_takes_no_stack(asyncio_library):
         nonlocal cancelled
         cancelled = asyncio.get_running_loop().create_future()
         cancelled.cancel()
-        task = asyncio.ensure_future(target())
-        for _ in range(3):
-            await asyncio.sleep(0)
-        task.cancel()
-        return await task
+        return await cancelled_after(3, target())
 
     cancelled = None
     assert asyncio_library.run(main) == "ended"
@@ -287,11 +274,7 @@ def test_a_coroutine_that_awaits_natively_is_told(asyncio_library):
             return "told"
 
     async def main():
-        task = asyncio.ensure_future(target())
-        for _ in range(3):
-            await asyncio.sleep(0)
-        task.cancel()
-        return await task
+        return await cancelled_after(3, target())
 
     assert asyncio_library.run(main) == "told"
 

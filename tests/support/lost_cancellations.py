@@ -76,15 +76,20 @@ def wait_with_handlers():
         raise
 
 
+async def cancelled_after(turns, coroutine):
+    """Run a task that is cancelled after some turns of the loop, and return what it does."""
+    task = asyncio.ensure_future(coroutine)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    return await task
+
+
 async def cancelled_soon(sync_fn, *args):
     """Run in a portal of a task that is cancelled, and return what comes of it."""
-    task = asyncio.ensure_future(with_portal_run_sync(sync_fn, *args))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    task.cancel()
     started = time.monotonic()
     try:
-        return await task
+        return await cancelled_after(2, with_portal_run_sync(sync_fn, *args))
     except asyncio.CancelledError:
         return "cancelled"
     finally:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextvars
 import functools
-import types
 from collections.abc import Callable, Generator
 from typing import Any
 
 import greenlet
+from stepping import await_by
 
 
 def in_greenlet(context: Any, function: Callable[..., Any], *args: Any) -> Any:
@@ -33,29 +33,14 @@ def call_natively(function: Callable[..., Any]) -> Any:
     return step_natively(function(), contextvars.copy_context())
 
 
-@types.coroutine
-def step_natively(coroutine: Any, context: Any = None) -> Generator[Any, Any, Any]:
+def step_natively(coroutine: Any, context: Any = None) -> Any:
     """Await a coroutine, each of whose steps runs in a greenlet.
 
     Unless told, in the context that is current now: as a greenlet keeps its own, whatever runs it.
     """
-    step, argument = coroutine.send, None
     if context is None:
         context = greenlet.getcurrent().gr_context
-    try:
-        while True:
-            try:
-                trap = in_greenlet(context, step, argument)
-            except StopIteration as stop:
-                return stop.value
-            try:
-                argument = yield trap
-                step = coroutine.send
-            except BaseException as thrown:
-                argument = thrown
-                step = coroutine.throw
-    finally:
-        del coroutine, step, argument  # what is thrown would hold itself
+    return await_by(functools.partial(in_greenlet, context), coroutine)
 
 
 class NativeGenerator:

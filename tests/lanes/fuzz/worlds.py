@@ -15,6 +15,7 @@ from typing import Any
 
 from cases import Case
 from descriptions import describe, in_generator
+from stepping import await_by
 from vocabulary import (
     ERRORS,
     NAMES,
@@ -178,25 +179,8 @@ class World:
 
     # Private contexts.
 
-    @types.coroutine
     def run_natively(self, function: Callable[..., Any]) -> Any:
-        context = contextvars.copy_context()
-        coroutine = function()
-        step, argument = coroutine.send, None
-        try:
-            while True:
-                try:
-                    trap = context.run(step, argument)
-                except StopIteration as stop:
-                    return stop.value
-                try:
-                    argument = yield trap
-                    step = coroutine.send
-                except BaseException as thrown:
-                    argument = thrown
-                    step = coroutine.throw
-        finally:
-            del coroutine, step, argument  # what is thrown would hold itself
+        return await_by(contextvars.copy_context().run, function())
 
     # Coroutines that programs step by hand; in a portal each has a portal of its own.
 
