@@ -1,10 +1,11 @@
-"""What the engine has to know of code objects to tell tools of a suspension, up to 3.13."""
+"""What the engine has to know of code objects to tell tools of a suspension."""
 
 from __future__ import annotations
 
 import dis
 import functools
 import inspect
+import itertools
 import sys
 import types
 
@@ -63,15 +64,15 @@ def functions_named_in(code: types.CodeType) -> list[object]:
 def methods_of_types() -> dict[str, list[object]]:
     """Return the methods of all types that are written in C, by their names."""
     methods: dict[str, list[object]] = {}
-    kinds: set[type] = set()
-    new: set[type] = {object}
+    # By identity: a metaclass may have its classes compared, or hashed, by code of its own.
+    kinds: dict[int, type] = {}
+    new: list[type] = [object]
     while new:
-        kinds |= new
-        below: set[type] = set()
-        for kind in new:
-            below.update(type.__subclasses__(kind))
-        new = below - kinds
-    for kind in kinds:
+        kind = new.pop()
+        if id(kind) not in kinds:
+            kinds[id(kind)] = kind
+            new += type.__subclasses__(kind)
+    for kind in kinds.values():
         for name, method in type.__dict__["__dict__"].__get__(kind).items():
             if isinstance(method, types.MethodDescriptorType):
                 methods.setdefault(name, []).append(method)
@@ -86,15 +87,18 @@ def stand_in_of(code: types.CodeType) -> tuple[types.CodeType | None, int]:
     that makes the frame's cells.
     """
     text = bytearray(code.co_code)
-    start = 0
-    while start < len(text) and text[start] != _RESUME:
-        start += 2
-    if start + 6 > len(text):
+    after_begin = [
+        here.offset
+        for before, here in itertools.pairwise(dis.get_instructions(code))
+        if before.opcode == _RESUME
+    ]
+    if not after_begin or after_begin[0] + 4 > len(text):
         return None, 0
+    start = after_begin[0]
     # RESUME after a plain `yield`: after an `await`, what is awaited is looked for on the stack.
-    text[start + 2 : start + 6] = bytes([_YIELD_VALUE, 1, _RESUME, 1])
+    text[start : start + 4] = bytes([_YIELD_VALUE, 1, _RESUME, 1])
     flags = code.co_flags if code.co_flags & _WAITS else code.co_flags | inspect.CO_COROUTINE
-    return code.replace(co_code=bytes(text), co_flags=flags), start // 2 + 1
+    return code.replace(co_code=bytes(text), co_flags=flags), start // 2
 
 
 def calls_of(code: types.CodeType) -> list[Call]:
@@ -107,15 +111,9 @@ def calls_of(code: types.CodeType) -> list[Call]:
             continue
         count = instruction.arg or 0
         unpacks = instruction.opname == "CALL_FUNCTION_EX"
-        if unpacks:
-            # The callable, NULL before or after it, a tuple, and a dict where the argument is odd.
-            depth -= 3 + (count & 1)
-        else:
-            if sys.version_info < (3, 12):
-                depth += count  # which PRECALL counts as taken
-            if instruction.opname == "CALL_KW":
-                depth -= 1  # the names of keyword arguments
-            depth -= 2 + count
+        # It takes its slots, and puts the result in their place. In 3.11 PRECALL has counted the
+        # arguments as taken.
+        depth += effect(instruction.opcode, instruction.arg, jump=False) - 1
         calls.append((instruction.offset // 2, depth, unpacks, count > 0))
     return calls
 

@@ -39,17 +39,18 @@ class BaseFrame {
   }
 #endif
 
-#if PY_VERSION_HEX < 0x030E0000
   // Whether an incomplete frame is one of these. No other calls anything where this one stands.
   static bool is_one(const _PyInterpreterFrame* frame) {
-#if PY_VERSION_HEX >= 0x030D0000
+#if PY_VERSION_HEX >= 0x030E0000
+    // Those of the interpreter have no code.
+    return frame->owner == FRAME_OWNED_BY_INTERPRETER && !PyStackRef_IsNone(frame->f_executable);
+#elif PY_VERSION_HEX >= 0x030D0000
     return frame->instr_ptr ==
            _PyCode_CODE(reinterpret_cast<PyCodeObject*>(frame->f_executable)) - 1;
 #else
     return frame->prev_instr == _PyCode_CODE(frame->f_code) - 1;
 #endif
   }
-#endif
 
   _PyInterpreterFrame* get() { return &frame_; }
   const _PyInterpreterFrame* get() const { return &frame_; }

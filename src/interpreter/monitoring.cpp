@@ -29,6 +29,8 @@ static_assert(static_cast<int>(MonitoredEvent::py_resume) == PY_MONITORING_EVENT
 static_assert(static_cast<int>(MonitoredEvent::py_return) == PY_MONITORING_EVENT_PY_RETURN);
 static_assert(static_cast<int>(MonitoredEvent::py_yield) == PY_MONITORING_EVENT_PY_YIELD);
 static_assert(static_cast<int>(MonitoredEvent::call) == PY_MONITORING_EVENT_CALL);
+static_assert(static_cast<int>(MonitoredEvent::stop_iteration) ==
+              PY_MONITORING_EVENT_STOP_ITERATION);
 static_assert(static_cast<int>(MonitoredEvent::c_return) == PY_MONITORING_EVENT_C_RETURN);
 
 using State = PyInterpreterState;
@@ -72,7 +74,25 @@ const char* find_table(const State* state, int tool, PyObject* callback) {
   return nullptr;
 }
 
+// Whether the debugger that is on is bdb. It is a tool from 3.14 on.
+bool is_bdb_on() {
+  constexpr std::size_t table_size =
+      sizeof(PyObject*) * PY_MONITORING_TOOL_IDS * _PY_MONITORING_EVENTS;
+  static_assert(offsetof(State, monitoring_tool_names) == built_offset + table_size);
+  if (callbacks == nullptr) return false;
+  PyObject* const name = *reinterpret_cast<PyObject* const*>(callbacks + table_size);
+  return name != nullptr && PyUnicode_Check(name) &&
+         PyUnicode_CompareWithASCIIString(name, "bdbtracer") == 0;
+}
+
 }  // namespace
+
+unsigned told_tools() {
+  constexpr unsigned always = 0x3e;
+  const bool has_debugger =
+      (main_monitors[static_cast<int>(MonitoredEvent::py_resume)] & debuggers) != 0;
+  return has_debugger && is_bdb_on() ? always | debuggers : always;
+}
 
 const std::uint8_t* main_monitors = no_monitors;
 

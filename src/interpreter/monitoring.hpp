@@ -19,12 +19,23 @@ enum class MonitoredEvent : std::uint8_t {
   py_return = 2,
   py_yield = 3,
   call = 4,
+#if PY_VERSION_HEX >= 0x030E0000
+  stop_iteration = 10,
+  c_return = 16,
+#else
+  stop_iteration = 9,
   c_return = 15,
+#endif
 };
 
-// The tools 1 to 5, as bits. 0 is the debuggers', which know code that waits by its flags; 6 and 7
-// stand for sys.setprofile() and sys.settrace().
-inline constexpr unsigned told_tools = 0x3e;
+// Whether it can be wanted of some code only.
+inline constexpr bool is_event_of_code(MonitoredEvent event) {
+  return event <= MonitoredEvent::stop_iteration;
+}
+
+// Tools are given as bits. 0 is the debuggers'; 6 and 7 stand for sys.setprofile() and
+// sys.settrace().
+inline constexpr unsigned debuggers = 1;
 
 #if PY_VERSION_HEX >= 0x030C0000
 
@@ -39,8 +50,23 @@ extern const std::uint8_t* main_monitors;
 // Borrowed, or nullptr.
 PyObject* monitoring_callback(int tool, MonitoredEvent event);
 
+// The tools that are to be told. Of the debuggers it is bdb, which looks at frames; others know
+// code that waits by its flags.
+unsigned told_tools();
+
+// Of these those that want an event of any code.
 inline unsigned tools_wanting(MonitoredEvent event) {
-  return main_monitors[static_cast<int>(event)] & told_tools;
+  return main_monitors[static_cast<int>(event)] & told_tools();
+}
+
+// Those that want it of this code.
+inline unsigned tools_wanting(MonitoredEvent event, const PyCodeObject* code) {
+  const int place = static_cast<int>(event);
+  unsigned tools = main_monitors[place];
+  if (is_event_of_code(event) && code->_co_monitoring != nullptr) {
+    tools |= code->_co_monitoring->local_monitors.tools[place];
+  }
+  return tools & told_tools();
 }
 
 // Whether a call in this code is told to tools when it is made.
@@ -53,8 +79,7 @@ inline bool tells_calls(const PyThreadState*, const PyCodeObject* code) {
 // Whether tools want events that this code does not tell of yet: they were switched on while its
 // frames were suspended, and the interpreter looks for code on running stacks only.
 inline bool lacks_events(const PyCodeObject* code) {
-  constexpr int events_in_code = 10;
-  static_assert(events_in_code == _PY_MONITORING_LOCAL_EVENTS);
+  constexpr int events_in_code = static_cast<int>(MonitoredEvent::stop_iteration) + 1;
   const auto* const data = code->_co_monitoring;
   for (int event = 0; event < events_in_code; ++event) {
     const unsigned active = data == nullptr ? 0 : data->active_monitors.tools[event];
@@ -67,7 +92,9 @@ inline bool lacks_events(const PyCodeObject* code) {
 
 inline void find_monitoring() {}
 inline PyObject* monitoring_callback(int, MonitoredEvent) { return nullptr; }
+inline unsigned told_tools() { return 0; }
 inline unsigned tools_wanting(MonitoredEvent) { return 0; }
+inline unsigned tools_wanting(MonitoredEvent, const PyCodeObject*) { return 0; }
 inline bool tells_calls(const PyThreadState* thread_state, const PyCodeObject*) {
   return thread_state->c_profilefunc != nullptr;
 }

@@ -1,10 +1,10 @@
-// Python frames on the running stack, for the minors whose frames are told of to tools: which there
-// are, what each executes, and how one can be made to look otherwise for a moment.
+// Python frames on the running stack, as tools are told of them, for the minors that are known:
+// which there are, what each executes, and how one can be made to look otherwise for a moment.
 #pragma once
 
 #include "interpreter/python.hpp"
 
-#if !defined(SWITCHBACK_UNKNOWN_MINOR) && PY_VERSION_HEX < 0x030E0000
+#ifndef SWITCHBACK_UNKNOWN_MINOR
 #define SWITCHBACK_KNOWS_FRAMES 1
 #else
 #define SWITCHBACK_KNOWS_FRAMES 0
@@ -35,11 +35,17 @@ inline PythonFrame*& current_frame(PyThreadState* thread_state) {
 }
 
 inline PyCodeObject* code_of(const PythonFrame* frame) {
-#if PY_VERSION_HEX >= 0x030D0000
+#if PY_VERSION_HEX >= 0x030E0000
+  return reinterpret_cast<PyCodeObject*>(PyStackRef_AsPyObjectBorrow(frame->f_executable));
+#elif PY_VERSION_HEX >= 0x030D0000
   return reinterpret_cast<PyCodeObject*>(frame->f_executable);
 #else
   return frame->f_code;
 #endif
+}
+
+inline _Py_CODEUNIT* units_of(PyCodeObject* code) {
+  return reinterpret_cast<_Py_CODEUNIT*>(code->co_code_adaptive);
 }
 
 inline _Py_CODEUNIT*& instruction_of(PythonFrame* frame) {
@@ -50,9 +56,32 @@ inline _Py_CODEUNIT*& instruction_of(PythonFrame* frame) {
 #endif
 }
 
+// Whether the interpreter hides it: it has just begun, or stands for what calls Python code.
+inline bool is_incomplete(PythonFrame* frame) {
+#if PY_VERSION_HEX >= 0x030E0000
+  if (frame->owner >= FRAME_OWNED_BY_INTERPRETER) return true;
+  PyCodeObject* const code = code_of(frame);
+  return frame->owner != FRAME_OWNED_BY_GENERATOR &&
+         frame->instr_ptr < units_of(code) + code->_co_firsttraceable;
+#else
+  return _PyFrame_IsIncomplete(frame);
+#endif
+}
+
+// Whether a run of the evaluation loop begins with it.
+inline bool is_entry(const PythonFrame* frame) {
+#if PY_VERSION_HEX >= 0x030E0000
+  return frame->owner == FRAME_OWNED_BY_INTERPRETER && !BaseFrame::is_one(frame);
+#elif PY_VERSION_HEX >= 0x030C0000
+  return frame->owner == FRAME_OWNED_BY_CSTACK;
+#else
+  return frame->is_entry;
+#endif
+}
+
 // The index of the instruction that a frame of the running stack executes, in code units.
 inline int unit_of(PythonFrame* frame) {
-  return static_cast<int>(instruction_of(frame) - _PyCode_CODE(code_of(frame)));
+  return static_cast<int>(instruction_of(frame) - units_of(code_of(frame)));
 }
 
 // The complete frames of the running stack, the innermost first, down to the one that the stack
@@ -72,7 +101,7 @@ class FrameWalk {
 #if PY_VERSION_HEX >= 0x030C0000
     called_c_ = false;
 #else
-    called_c_ = frame_->is_entry;
+    called_c_ = is_entry(frame_);
 #endif
     frame_ = frame_->previous;
     find_complete();
@@ -82,13 +111,12 @@ class FrameWalk {
   void find_complete() {
     for (; frame_ != nullptr; frame_ = frame_->previous) {
 #if PY_VERSION_HEX >= 0x030C0000
-      // Each run of the evaluation loop begins with one of these.
-      if (frame_->owner == FRAME_OWNED_BY_CSTACK) {
+      if (is_entry(frame_)) {
         called_c_ = true;
         continue;
       }
 #endif
-      if (!_PyFrame_IsIncomplete(frame_)) return;
+      if (!is_incomplete(frame_)) return;
       if (BaseFrame::is_one(frame_)) {
         frame_ = nullptr;
         return;
@@ -100,6 +128,18 @@ class FrameWalk {
   bool called_c_ = true;
 };
 
+// What stands in one of the places of a frame, to be compared only.
+#if PY_VERSION_HEX >= 0x030E0000
+using FrameSlot = _PyStackRef;
+inline PyObject* object_in(FrameSlot slot) {
+  if (PyStackRef_IsNull(slot) || PyStackRef_IsTaggedInt(slot)) return nullptr;
+  return PyStackRef_AsPyObjectBorrow(slot);
+}
+#else
+using FrameSlot = PyObject*;
+inline PyObject* object_in(FrameSlot slot) { return slot; }
+#endif
+
 // What stands on a frame's value stack at a call, or nullptr. To be compared only: the call may
 // have ended, where a finalizer runs after it, and then the slots refer to what may be gone.
 struct CallOnStack {
@@ -110,7 +150,7 @@ struct CallOnStack {
 // A local variable of the frame that is that object, which is alive then; borrowed, or nullptr.
 inline PyObject* local_that_is(const PythonFrame* frame, const PyObject* object) {
   for (int i = 0; object != nullptr && i < code_of(frame)->co_nlocalsplus; ++i) {
-    if (frame->localsplus[i] == object) return frame->localsplus[i];
+    if (object_in(frame->localsplus[i]) == object) return object_in(frame->localsplus[i]);
   }
   return nullptr;
 }
@@ -118,13 +158,14 @@ inline PyObject* local_that_is(const PythonFrame* frame, const PyObject* object)
 // `place` is the lowest of the call's slots, counted from the bottom of the value stack.
 inline CallOnStack call_on_stack(const PythonFrame* frame, int place, bool unpacks,
                                  bool has_arguments) {
-  PyObject* const* slots = frame->localsplus + code_of(frame)->co_nlocalsplus + place;
+  const FrameSlot* slots = frame->localsplus + code_of(frame)->co_nlocalsplus + place;
   // What is unpacked has been replaced by a tuple, which may not have been put in its place.
 #if PY_VERSION_HEX >= 0x030D0000
   // callable, self or NULL, arguments
-  if (unpacks) return {slots[0], nullptr};
-  PyObject* const self = slots[1];
-  return {slots[0], self != nullptr ? self : has_arguments ? slots[2] : nullptr};
+  PyObject* const callable = object_in(slots[0]);
+  if (unpacks) return {callable, nullptr};
+  PyObject* const self = object_in(slots[1]);
+  return {callable, self != nullptr ? self : has_arguments ? object_in(slots[2]) : nullptr};
 #else
   // method, self, arguments; or NULL, callable, arguments
   if (unpacks) return {slots[1], nullptr};
@@ -155,11 +196,17 @@ class StandInScope {
                [[maybe_unused]] bool resumed)
       : frame_(frame),
         object_(object),
-        code_(code_of(frame)),
+        code_(frame_code(frame)),
         instruction_(instruction_of(frame)),
         line_(std::exchange(object->f_lineno, PyFrame_GetLineNumber(object))) {
-    _Py_CODEUNIT* const yield = _PyCode_CODE(reinterpret_cast<PyCodeObject*>(code)) + yield_unit;
-    put(reinterpret_cast<PyCodeObject*>(code));
+    _Py_CODEUNIT* const yield = units_of(reinterpret_cast<PyCodeObject*>(code)) + yield_unit;
+#if PY_VERSION_HEX >= 0x030E0000
+    frame_code(frame) = PyStackRef_FromPyObjectBorrow(code);
+#elif PY_VERSION_HEX >= 0x030D0000
+    frame_code(frame) = code;
+#else
+    frame_code(frame) = reinterpret_cast<PyCodeObject*>(code);
+#endif
 #if PY_VERSION_HEX >= 0x030D0000
     instruction_of(frame) = yield + 1;
 #else
@@ -167,7 +214,7 @@ class StandInScope {
 #endif
   }
   ~StandInScope() {
-    put(code_);
+    frame_code(frame_) = code_;
     instruction_of(frame_) = instruction_;
     object_->f_lineno = line_;
   }
@@ -175,17 +222,24 @@ class StandInScope {
   StandInScope& operator=(const StandInScope&) = delete;
 
  private:
-  void put(PyCodeObject* code) {
-#if PY_VERSION_HEX >= 0x030D0000
-    frame_->f_executable = reinterpret_cast<PyObject*>(code);
+#if PY_VERSION_HEX >= 0x030E0000
+  using FrameCode = _PyStackRef;
+#elif PY_VERSION_HEX >= 0x030D0000
+  using FrameCode = PyObject*;
 #else
-    frame_->f_code = code;
+  using FrameCode = PyCodeObject*;
+#endif
+  static FrameCode& frame_code(PythonFrame* frame) {
+#if PY_VERSION_HEX >= 0x030D0000
+    return frame->f_executable;
+#else
+    return frame->f_code;
 #endif
   }
 
   PythonFrame* frame_;
   PyFrameObject* object_;
-  PyCodeObject* code_;
+  FrameCode code_;
   _Py_CODEUNIT* instruction_;
   int line_;
 };

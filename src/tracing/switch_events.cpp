@@ -82,17 +82,24 @@ bool tell_trace(PyThreadState* thread_state, PythonFrame* frame, const Ref& obje
   return function(function_object, as_frame(object), what, argument) == 0;
 }
 
-// To the tools of sys.monitoring that want `wanted`; the last arguments may be nullptr.
-bool tell_tools(PythonFrame* frame, MonitoredEvent wanted, MonitoredEvent event, PyObject* first,
+// Where a frame is, as tools are told it.
+struct Place {
+  explicit Place(PythonFrame* frame)
+      : code(interpreter::code_of(frame)), unit(interpreter::unit_of(frame)) {}
+  PyCodeObject* code;
+  int unit;
+};
+
+// To those of these tools of sys.monitoring that have a callback; the last arguments may be
+// nullptr.
+bool tell_tools(unsigned tools, const Place& place, MonitoredEvent event, PyObject* first,
                 PyObject* second) {
-  unsigned tools = interpreter::tools_wanting(wanted);
   if (tools == 0) return true;
-  Ref offset = Ref::steal(
-      PyLong_FromLong(interpreter::unit_of(frame) * static_cast<long>(sizeof(_Py_CODEUNIT))));
+  Ref offset = Ref::steal(PyLong_FromLong(place.unit * static_cast<long>(sizeof(_Py_CODEUNIT))));
   if (!offset) return false;
   // The place before the arguments is for what is called.
-  PyObject* arguments[5] = {nullptr, reinterpret_cast<PyObject*>(interpreter::code_of(frame)),
-                            offset.get(), first, second};
+  PyObject* arguments[5] = {nullptr, reinterpret_cast<PyObject*>(place.code), offset.get(), first,
+                            second};
   const std::size_t count =
       2 + static_cast<std::size_t>(first != nullptr) + static_cast<std::size_t>(second != nullptr);
   for (int tool = 0; tools != 0; ++tool, tools >>= 1) {
@@ -105,6 +112,32 @@ bool tell_tools(PythonFrame* frame, MonitoredEvent wanted, MonitoredEvent event,
     if (!answer) return false;
   }
   return true;
+}
+
+// To the debuggers among the tools. The frame looks as that of a coroutine does.
+bool tell_debuggers(PyThreadState* thread_state, PythonFrame* frame, MonitoredEvent event,
+                    PyObject* argument) {
+  const CodeFacts* const facts = CodeFacts::of(interpreter::code_of(frame));
+  if (facts == nullptr || facts->stand_in() == nullptr) {
+    return tell_tools(interpreter::debuggers, Place(frame), event, argument, nullptr);
+  }
+  const Ref object = object_of(thread_state, frame);
+  if (!object) return false;
+  const Place place(frame);
+  StandInScope scope(frame, as_frame(object), facts->stand_in(), facts->yield_unit(),
+                     event == MonitoredEvent::py_resume);
+  return tell_tools(interpreter::debuggers, place, event, argument, nullptr);
+}
+
+// To all of the tools that want an event of a frame.
+bool tell_all_tools(PyThreadState* thread_state, PythonFrame* frame, MonitoredEvent event,
+                    PyObject* argument) {
+  const unsigned tools = interpreter::tools_wanting(event, interpreter::code_of(frame));
+  if ((tools & interpreter::debuggers) != 0 &&
+      !tell_debuggers(thread_state, frame, event, argument)) {
+    return false;
+  }
+  return tell_tools(tools & ~interpreter::debuggers, Place(frame), event, argument, nullptr);
 }
 
 // Of a C call: as functions of sys.setprofile() know it, which is the bound method for a method of
@@ -126,7 +159,9 @@ bool tell_c_call(PyThreadState* thread_state, PythonFrame* frame, const Ref& obj
     if (function && !tell_profile(thread_state, object, what, function.get())) return false;
   }
   if (first == nullptr) first = interpreter::missing_argument();
-  return tell_tools(frame, MonitoredEvent::call,
+  const unsigned tools =
+      interpreter::tools_wanting(MonitoredEvent::call, interpreter::code_of(frame));
+  return tell_tools(tools & ~interpreter::debuggers, Place(frame),
                     resumed ? MonitoredEvent::call : MonitoredEvent::c_return, callable, first);
 }
 
@@ -211,8 +246,7 @@ bool Suspension::tell_suspended(PyThreadState* thread_state, const Entry& entry,
       !tell_c_call(thread_state, frame, object, entry.callable.get(), entry.first.get(), false)) {
     return false;
   }
-  constexpr MonitoredEvent event = MonitoredEvent::py_yield;
-  if (!tell_tools(frame, event, event, trap, nullptr)) return false;
+  if (!tell_all_tools(thread_state, frame, MonitoredEvent::py_yield, trap)) return false;
   // One that a tool has just switched on is told the next time.
   if (!object) return true;
   return tell_trace(thread_state, frame, object, PyTrace_RETURN, trap) &&
@@ -227,8 +261,7 @@ bool Suspension::tell_resumed(PyThreadState* thread_state, const Entry& entry) {
     if (!object) return false;
   }
   CurrentFrameScope scope(thread_state, frame);
-  constexpr MonitoredEvent event = MonitoredEvent::py_resume;
-  if (!tell_tools(frame, event, event, nullptr, nullptr)) return false;
+  if (!tell_all_tools(thread_state, frame, MonitoredEvent::py_resume, nullptr)) return false;
   if (object && !(tell_trace(thread_state, frame, object, PyTrace_CALL, Py_None) &&
                   tell_profile(thread_state, object, PyTrace_CALL, Py_None))) {
     return false;
@@ -255,8 +288,14 @@ bool tell_completed(PyThreadState* thread_state, PyObject* awaited, PyObject* va
   if (!raised) return false;
   ToolScope scope(thread_state);
   // As it is: where the debugger stops here, what it does next hangs on the kind of function.
-  return thread_state->c_tracefunc(thread_state->c_traceobj, as_frame(object), PyTrace_EXCEPTION,
-                                   raised.get()) == 0;
+  if (thread_state->c_tracefunc != nullptr) {
+    return thread_state->c_tracefunc(thread_state->c_traceobj, as_frame(object), PyTrace_EXCEPTION,
+                                     raised.get()) == 0;
+  }
+  constexpr MonitoredEvent event = MonitoredEvent::stop_iteration;
+  const unsigned tools = interpreter::tools_wanting(event, interpreter::code_of(walk.frame()));
+  return tell_tools(tools & interpreter::debuggers, Place(walk.frame()), event, stop.get(),
+                    nullptr);
 }
 
 }  // namespace switchback::tracing

@@ -60,7 +60,8 @@ bool is_call_told(PyThreadState* thread_state);
 
 // Whether debuggers are to be told where await ends.
 inline bool tells_completions(const PyThreadState* thread_state) {
-  return thread_state->c_tracefunc != nullptr && thread_state->tracing == 0;
+  return thread_state->tracing == 0 && (thread_state->c_tracefunc != nullptr ||
+                                        (interpreter::told_tools() & interpreter::debuggers) != 0);
 }
 
 // In a C function that has awaited a coroutine of this frame (a frame object), which has returned

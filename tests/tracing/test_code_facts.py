@@ -6,11 +6,7 @@ import asyncio
 import dis
 import types
 
-import pytest
-
 from switchback import _code_facts
-
-pytestmark = pytest.mark.minor(before="3.14", reason="tools are not told of switches from there on")
 
 
 def codes_in(code):
@@ -54,3 +50,21 @@ def test_every_function_has_a_stand_in_with_its_names():
         assert stand_in.co_code[: unit * 2] == code.co_code[: unit * 2]
         assert stand_in.co_qualname == code.co_qualname
         assert stand_in.co_freevars == code.co_freevars
+
+
+def test_no_code_of_a_metaclass_is_run():
+    ran = []
+
+    class Meta(type):
+        def __eq__(cls, other):
+            ran.append("__eq__")
+            raise ValueError
+
+        def __hash__(cls):
+            ran.append("__hash__")
+            return hash(int)
+
+    kinds = [Meta("one", (), {}), Meta("two", (int,), {})]
+    assert "append" in _code_facts.methods_of_types.__wrapped__()
+    assert len(kinds) == 2
+    assert ran == []

@@ -13,7 +13,6 @@ from switchback import settings
 
 pytestmark = [
     pytest.mark.in_child_process,
-    pytest.mark.minor(before="3.14", reason="tools are not told of switches from there on"),
 ]
 
 NATIVE = """\
@@ -57,6 +56,8 @@ for _name in ("number", "first"):
 
 DEBUGGERS = {
     "pdb": "from pdb import set_trace\n",
+    # From 3.14 on that is a tool of sys.monitoring, and this is not.
+    "settrace": "import sys, pdb; set_trace = lambda: pdb.Pdb().set_trace(sys._getframe(1))\n",
     "ipython": "from IPython.core.debugger import set_trace\n",
 }
 

@@ -13,8 +13,6 @@ from support.random_calls import Failure, Programs
 
 from switchback import with_portal_run_sync
 
-pytestmark = pytest.mark.minor(before="3.14", reason="tools are not told of switches from there on")
-
 PROGRAMS = 200
 
 

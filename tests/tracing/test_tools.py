@@ -14,7 +14,6 @@ from switchback import settings
 
 pytestmark = [
     pytest.mark.in_child_process,
-    pytest.mark.minor(before="3.14", reason="tools are not told of switches from there on"),
     pytest.mark.not_under("asan", "asan-greenlet", "tsan", reason="tools load code of their own"),
 ]
 

@@ -10,8 +10,6 @@ import pytest
 
 from switchback import _code_facts, await_, ensure_portal, with_portal_run_sync
 
-pytestmark = pytest.mark.minor(before="3.14", reason="tools are not told of switches from there on")
-
 
 async def pause():
     await asyncio.sleep(0)
@@ -279,3 +277,47 @@ def test_a_tool_for_lines_that_is_switched_on_meanwhile_sees_the_rest():
 
     assert asyncio.run(main()) == 1
     assert [line for where, line in lines if where is code] == [code.co_firstlineno + 2]
+
+
+@pytest.mark.minor(since="3.12", reason="sys.monitoring is new in 3.12")
+def test_a_tool_may_follow_the_waits_of_one_code_only():
+    monitoring, tool, seen = sys.monitoring, 4, []
+    events = monitoring.events
+
+    def followed():
+        await_(pause())
+        return 1
+
+    def not_followed():
+        await_(pause())
+        return followed()
+
+    code = followed.__code__
+
+    async def main():
+        await ensure_portal()
+        monitoring.use_tool_id(tool, "waits")
+        for event in ("PY_YIELD", "PY_RESUME"):
+            number = getattr(events, event)
+            monitoring.register_callback(
+                tool, number, lambda where, *_, event=event: seen.append((event, where))
+            )
+        try:
+            monitoring.set_events(tool, events.PY_RESUME)
+            monitoring.set_local_events(tool, code, events.PY_YIELD)
+            return not_followed()
+        finally:
+            monitoring.set_local_events(tool, code, 0)
+            monitoring.set_events(tool, 0)
+            monitoring.free_tool_id(tool)
+
+    assert asyncio.run(main()) == 1
+    of_functions = [
+        (event, where is code) for event, where in seen if where in (code, not_followed.__code__)
+    ]
+    # Each event of the outer function, whose other one nobody wants, stands beside the inner one's.
+    assert [event for event in of_functions if event[1]] == [
+        ("PY_YIELD", True),
+        ("PY_RESUME", True),
+    ]
+    assert [event for event in of_functions if not event[1]] == [("PY_RESUME", False)] * 2
