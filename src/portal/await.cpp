@@ -43,12 +43,17 @@ void explain_not_awaitable(const ModuleState& module_state, PyObject* object) {
   PyErr_SetObject(PyExc_TypeError, message ? message.get() : text.get());
 }
 
-// await_() cannot work here: closes what it was given, so that no warning about a coroutine that
-// was never awaited follows. Always returns nullptr.
-PyObject* refuse(ModuleState& module_state, PyObject* iterator) {
-  set_no_portal(module_state);
+// So that no warning about a coroutine that was never awaited follows. Keeps the exception that is
+// set.
+void close_refused(ModuleState& module_state, PyObject* iterator) {
   RaisedScope raised;
   if (!close_iterator(module_state, iterator)) PyErr_WriteUnraisable(iterator);
+}
+
+// await_() cannot work here: closes what it was given. Always returns nullptr.
+PyObject* refuse(ModuleState& module_state, PyObject* iterator) {
+  set_no_portal(module_state);
+  close_refused(module_state, iterator);
   return nullptr;
 }
 
@@ -57,8 +62,7 @@ PyObject* refuse(ModuleState& module_state, PyObject* iterator) {
 PyObject* refuse_suspension(ModuleState& module_state, PyObject* guard, PyObject* iterator) {
   Ref message = Ref::steal(PyObject_CallNoArgs(guard));
   if (message) PyErr_SetObject(PyExc_RuntimeError, message.get());
-  RaisedScope raised;
-  if (!close_iterator(module_state, iterator)) PyErr_WriteUnraisable(iterator);
+  close_refused(module_state, iterator);
   return nullptr;
 }
 

@@ -3,6 +3,7 @@
 
 #if SWITCHBACK_KNOWS_FRAMES
 #include <new>
+#include <optional>
 
 #include "tracing/code_facts.hpp"
 
@@ -67,18 +68,26 @@ bool tell_profile(PyThreadState* thread_state, const Ref& object, int what, PyOb
   return function(thread_state->c_profileobj, as_frame(object), what, argument) == 0;
 }
 
+// Has a frame look as that of a coroutine that waits, for as long as it lives.
+class AsCoroutine {
+ public:
+  AsCoroutine(PythonFrame* frame, const Ref& object, bool resumed) {
+    const CodeFacts* const facts = CodeFacts::of(interpreter::code_of(frame));
+    if (facts == nullptr || facts->stand_in() == nullptr) return;
+    scope_.emplace(frame, as_frame(object), facts->stand_in(), facts->yield_unit(), resumed);
+  }
+
+ private:
+  std::optional<StandInScope> scope_;
+};
+
 // To the function of sys.settrace() and its like. The frame looks as that of a coroutine does.
 bool tell_trace(PyThreadState* thread_state, PythonFrame* frame, const Ref& object, int what,
                 PyObject* argument) {
   const Py_tracefunc function = thread_state->c_tracefunc;
   if (function == nullptr) return true;
   PyObject* const function_object = thread_state->c_traceobj;
-  const CodeFacts* const facts = CodeFacts::of(interpreter::code_of(frame));
-  if (facts == nullptr || facts->stand_in() == nullptr) {
-    return function(function_object, as_frame(object), what, argument) == 0;
-  }
-  StandInScope scope(frame, as_frame(object), facts->stand_in(), facts->yield_unit(),
-                     what == PyTrace_CALL);
+  const AsCoroutine scope(frame, object, what == PyTrace_CALL);
   return function(function_object, as_frame(object), what, argument) == 0;
 }
 
@@ -117,15 +126,10 @@ bool tell_tools(unsigned tools, const Place& place, MonitoredEvent event, PyObje
 // To the debuggers among the tools. The frame looks as that of a coroutine does.
 bool tell_debuggers(PyThreadState* thread_state, PythonFrame* frame, MonitoredEvent event,
                     PyObject* argument) {
-  const CodeFacts* const facts = CodeFacts::of(interpreter::code_of(frame));
-  if (facts == nullptr || facts->stand_in() == nullptr) {
-    return tell_tools(interpreter::debuggers, Place(frame), event, argument, nullptr);
-  }
   const Ref object = object_of(thread_state, frame);
   if (!object) return false;
   const Place place(frame);
-  StandInScope scope(frame, as_frame(object), facts->stand_in(), facts->yield_unit(),
-                     event == MonitoredEvent::py_resume);
+  const AsCoroutine scope(frame, object, event == MonitoredEvent::py_resume);
   return tell_tools(interpreter::debuggers, place, event, argument, nullptr);
 }
 

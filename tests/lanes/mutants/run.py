@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import builds
@@ -248,6 +249,16 @@ def _settings_of(mutant: Mutant) -> tuple[tuple[str, str], ...]:
     return (("SWITCHBACK_BACKEND", mutant.backend), *mutant.environment)
 
 
+def _stale_ones() -> Iterator[str]:
+    """Yield a line for each mutant that does not fit the engine, also of those that are not run."""
+    for content in ROOMS.values():
+        for mutant in content.MUTANTS:
+            try:
+                mutant.apply(builds.SOURCE)
+            except StaleError as error:
+                yield f"STALE MUTANT: {mutant.name}: {error}"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -274,6 +285,9 @@ def main() -> int:
         for mutant in chosen:
             print(f"{mutant.name}\n    {mutant.breaks}")
         return 0
+    if stale := list(_stale_ones()):
+        print(*stale, sep="\n")
+        return 1
     lane = Lane(minors, quick, quick or options.named)
     try:
         if not lane.prepare(chosen):

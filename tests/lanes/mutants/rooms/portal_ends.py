@@ -163,8 +163,8 @@ add(
     "an_exception_that_is_thrown_does_not_get_the_handled_one_as_context",
     "a traceback lacks what was being handled",
     AWAIT,
-    "      if (outcome == PYGEN_ERROR) interpreter::chain_handled_exception();\n      return drive",
-    "      return drive",
+    "if (outcome == PYGEN_ERROR) interpreter::chain_handled_exception();\n      thrown",
+    "thrown",
     killed_by=("test_an_exception_thrown_at_the_trap_gets_the_handled_one_as_context",),
 )
 add(
