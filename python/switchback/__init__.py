@@ -2,7 +2,7 @@
 
 import atexit as _atexit
 
-from . import _cancellation, _engine, _imports, _refusals, _settings
+from . import _cancellation, _engine, _imports, _refusals, _reprs, _settings
 from ._engine import NoPortalError as NoPortalError, await_ as await_
 from ._exclusive import Exclusive as Exclusive, exclusive as exclusive
 from ._frameworks import (
@@ -54,5 +54,6 @@ _engine.set_explainers(
 _engine.set_cancellation(_cancellation)
 _watch_imports()
 _imports.install()
+_reprs.install()
 _settings.read_environment()
 _atexit.register(_engine.close_suspended_portals)

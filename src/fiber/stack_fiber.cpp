@@ -167,12 +167,13 @@ bool StackFiber::run_on_stack(PyThreadState* thread_state, Thread& thread) {
     interpreter_.enter(thread_state, resumer);
     // Nearest to the jump, where no other value is needed in between. Neither touches the
     // interpreter.
-    foreign::ThreadWords& words = thread.foreign_words();
-    if (words.before_enter()) [[unlikely]]
-      words.enter(foreign_, outer != nullptr);
+    const foreign::ThreadWords& words = thread.foreign_words();
+    const interpreter::ReprList& reprs = thread.reprs();
+    if ((words.before_enter() | reprs.in_use()) != 0) [[unlikely]]
+      put_back(thread, outer != nullptr);
     MachineContext::resume(thread.exception_globals());
-    if (words.after_leave()) [[unlikely]]
-      words.leave(foreign_, {stack.usable_low(), stack.top()}, ended());
+    if ((words.after_leave() | reprs.in_use()) != 0) [[unlikely]]
+      put_aside(thread);
     if (suspended_at() < kept_low_) suspended_deep_ = true;
     interpreter_.leave(thread_state, resumer);
     thread.leave_native(outer);
@@ -187,6 +188,19 @@ bool StackFiber::run_on_stack(PyThreadState* thread_state, Thread& thread) {
     interpreter_.finish();
   }
   return ended();
+}
+
+// What this stack has of what others keep for the thread.
+[[gnu::noinline]] void StackFiber::put_back(Thread& thread, bool nested) {
+  foreign::ThreadWords& words = thread.foreign_words();
+  if (words.before_enter() != 0) words.enter(foreign_, nested);
+  if (thread.reprs().in_use() != 0) reprs_.enter(thread.reprs());
+}
+
+[[gnu::noinline]] void StackFiber::put_aside(Thread& thread) {
+  foreign::ThreadWords& words = thread.foreign_words();
+  if (words.after_leave() != 0) words.leave(foreign_, {stack.usable_low(), stack.top()}, ended());
+  if (thread.reprs().in_use() != 0) reprs_.leave(thread.reprs(), ended());
 }
 
 PyObject* StackFiber::suspend_stack(PyObject* trap, PyObject* awaited, PyObject** exception) {

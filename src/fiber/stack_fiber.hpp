@@ -9,6 +9,7 @@
 #include "fiber/errand.hpp"
 #include "fiber/fiber.hpp"
 #include "foreign/thread_words.hpp"
+#include "interpreter/reprs_under_way.hpp"
 #include "interpreter/stack_state.hpp"
 
 namespace switchback::fiber {
@@ -75,6 +76,8 @@ class StackFiber : public Fiber, public core::PooledStack, private core::Machine
   bool went_deep() const;
   void discard_depths();
   bool go_on_errand(Thread& thread);
+  void put_back(Thread& thread, bool nested);
+  void put_aside(Thread& thread);
   PyObject* take_up_errand(const Thread& thread);
 
   interpreter::StackState interpreter_;
@@ -83,6 +86,7 @@ class StackFiber : public Fiber, public core::PooledStack, private core::Machine
   bool suspended_deep_ = false;
   Errand* errand_ = nullptr;  // on this stack; nullptr while it runs on none
   foreign::PutAside foreign_;
+  interpreter::ReprsUnderWay reprs_;
 };
 
 }  // namespace switchback::fiber

@@ -63,6 +63,7 @@ bool Thread::start_to_watch(PyThreadState* thread_state) {
       return false;
     }
   }
+  if (!reprs_.find(dict)) return false;
   watched_state_ = thread_state->id;
   return true;
 }
@@ -81,6 +82,7 @@ void Thread::at_state_end(PyObject* watch) {
     if (fiber->belongs_to(&thread, thread_state)) fiber->thread_state_id_ = 0;
   }
   while (DelegatedFiber* idle = thread.take_idle_delegated()) idle->destroy();
+  if (thread.watched_state_ == id) thread.reprs_.forget();
 }
 
 void Thread::list_unfinished(Fiber* fiber, const PyThreadState* thread_state) {

@@ -13,6 +13,7 @@
 #include "fiber/stack_fiber.hpp"
 #include "fiber/unwind_list.hpp"
 #include "foreign/thread_words.hpp"
+#include "interpreter/reprs_under_way.hpp"
 
 namespace switchback::fiber {
 
@@ -106,6 +107,8 @@ class Thread {
 
   core::ExceptionGlobals& exception_globals() { return exceptions_; }
   foreign::ThreadWords& foreign_words() { return foreign_words_; }
+  // Of the thread state that is watched.
+  interpreter::ReprList& reprs() { return reprs_; }
   std::size_t idle_stacks() const { return idle_stacks_.idle(); }
 
  private:
@@ -128,6 +131,7 @@ class Thread {
   Fiber* away_ = nullptr;                     // a list, the latest first: see add_away()
   DelegatedFiber* idle_delegated_ = nullptr;  // a list
   foreign::ThreadWords foreign_words_;
+  interpreter::ReprList reprs_;
   core::StackPool idle_stacks_{most_idle};
   std::atomic<Fiber*> unfinished_ = nullptr;  // a list
   UnwindList adopted_;

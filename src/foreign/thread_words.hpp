@@ -56,9 +56,12 @@ class ThreadWords {
   // Has the calling thread look for modules at its next switch: some may have been loaded.
   static void look_again();
 
-  // Whether enter() has to be called before a stack is entered, and leave() after it has been left.
-  bool before_enter() const { return watches_; }
-  bool after_leave() const { return used_generation() != quiet_generation_; }
+  // Not 0 where enter() has to be called before a stack is entered, and leave() after it has been
+  // left. As numbers, so that the caller can test them together with others.
+  std::intptr_t before_enter() const { return static_cast<std::intptr_t>(watches_); }
+  std::intptr_t after_leave() const {
+    return static_cast<std::intptr_t>(used_generation() ^ quiet_generation_);
+  }
 
   // Between the two calls, the same may be done for other stacks, in pairs. `nested`: the caller
   // runs on a stack that is going to be left itself.

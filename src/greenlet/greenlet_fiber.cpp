@@ -166,10 +166,13 @@ void GreenletFiber::run_in_greenlet(PyThreadState* thread_state, fiber::Thread& 
   exceptions.assign(live);
   live.assign(exceptions_);
   foreign::ThreadWords& words = thread.foreign_words();
-  if (words.before_enter()) words.enter(foreign_, fiber::Thread::current_fiber() != nullptr);
+  if (words.before_enter() != 0) words.enter(foreign_, fiber::Thread::current_fiber() != nullptr);
+  interpreter::ReprList& reprs = thread.reprs();
+  if (reprs.in_use() != 0) reprs_.enter(reprs);
   thread.add_away(this);
   Ref switched = api_.switch_to(target.get());
-  if (words.after_leave()) words.leave(foreign_, slice_, ended());
+  if (words.after_leave() != 0) words.leave(foreign_, slice_, ended());
+  if (reprs.in_use() != 0) reprs_.leave(reprs, ended());
   thread.remove_away(this);
   exceptions_.assign(live);
   live.assign(exceptions);

@@ -6,6 +6,7 @@
 #include "foreign/thread_words.hpp"
 #include "greenlet/api.hpp"
 #include "greenlet/followed_context.hpp"
+#include "interpreter/reprs_under_way.hpp"
 #include "interpreter/stack_state.hpp"
 
 namespace switchback::greenlet {
@@ -55,6 +56,7 @@ class GreenletFiber final : public fiber::DelegatedFiber {
   core::ExceptionGlobals exceptions_;    // of the step, while it is suspended
   FollowedContext context_;
   foreign::PutAside foreign_;
+  interpreter::ReprsUnderWay reprs_;
   foreign::Bounds slice_ = {};             // of the C stack, as suspended
   interpreter::NestingLeft nesting_left_;  // of the caller of run()
 };

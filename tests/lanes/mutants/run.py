@@ -33,6 +33,7 @@ from rooms import (
     minors,
     portal,
     portal_ends,
+    reprs,
     tasks,
     tracing,
 )
@@ -42,6 +43,7 @@ ROOMS = {
     "core": core,
     "interpreter": interpreter,
     "minors": minors,
+    "reprs": reprs,
     "foreign": foreign,
     "fiber": fiber,
     "errands": errands,
