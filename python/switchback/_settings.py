@@ -11,10 +11,11 @@ from . import _engine
 
 BACKEND_VARIABLE = "SWITCHBACK_BACKEND"
 STACK_SIZE_VARIABLE = "SWITCHBACK_STACK_SIZE"
+DEBUG_VARIABLE = "SWITCHBACK_DEBUG"
 
 
 class Settings:
-    """The settings of this process: `backend` and `stack_size`."""
+    """The settings of this process: `backend`, `stack_size` and `debug`."""
 
     __slots__ = ()
 
@@ -58,6 +59,34 @@ class Settings:
     def stack_size(self, size: int) -> None:
         _engine.set_stack_size(size)
 
+    @property
+    def debug(self) -> bool:
+        """Whether mistakes in the use of portals are looked for, and told of by `RuntimeWarning`.
+
+        It warns where a portal is suspended while its frames hold a `threading.Lock` or `RLock`;
+        where two portals were inside of an extension module at once, and left it in another order;
+        and, after a second, of a wait in the thread of an event loop that blocks it. A wait that
+        has no end for certain raises `RuntimeError`. `await_` takes many times as long then.
+
+        It is on where the environment variable SWITCHBACK_DEBUG is 1, or with Python's ``-X dev``
+        unless that is 0. It can be set at any time, and counts for steps that begin after that.
+        Setting it raises `TypeError` for what is not a bool.
+        """
+        return _engine.has_debug()
+
+    @debug.setter
+    def debug(self, is_on: bool) -> None:
+        if not isinstance(is_on, bool):
+            raise TypeError(f"debug is a bool, not {type(is_on).__name__}")
+        if is_on == self.debug:
+            return
+        from . import _debug  # not with the package, whose import is to be quick
+
+        if is_on:
+            _debug.switch_on()
+        else:
+            _debug.switch_off()
+
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={getattr(self, name)!r}" for name in NAMES)
         return f"<switchback.settings: {values}>"
@@ -74,12 +103,13 @@ class Settings:
             super().__setattr__(name, value)
 
 
-NAMES = ("backend", "stack_size")
+NAMES = ("backend", "stack_size", "debug")
 
 
 def _no_such_setting(settings: Settings, name: str) -> AttributeError:
+    names = ", ".join(map(repr, NAMES[:-1]))
     return AttributeError(
-        f"switchback.settings has no {name!r}, but {' and '.join(map(repr, NAMES))}",
+        f"switchback.settings has no {name!r}, but {names} and {NAMES[-1]!r}",
         name=name,
         obj=settings,
     )
@@ -139,6 +169,11 @@ def read_environment() -> None:
             settings.stack_size = parse_size(size)
         except (ValueError, OverflowError) as error:
             raise ValueError(f"{STACK_SIZE_VARIABLE}: {error}") from None
+    debug = os.environ.get(DEBUG_VARIABLE)
+    if debug not in (None, "", "0", "1"):
+        raise ValueError(f"{DEBUG_VARIABLE}: 0 or 1, not {debug!r}")
+    if debug == "1" or (sys.flags.dev_mode and debug != "0"):
+        settings.debug = True
     chosen = os.environ.get(BACKEND_VARIABLE)
     if chosen:
         try:

@@ -75,7 +75,7 @@ class ReprsUnderWay {
       if (PyList_Append(list.list_, items_[i]) < 0) PyErr_Clear();
       Py_DECREF(items_[i]);  // not the last one, as its repr() goes on
     }
-    PyMem_Free(items_);
+    PyMem_Free(static_cast<void*>(items_));
     items_ = nullptr;
     count_ = 0;
     --list.stacks_;

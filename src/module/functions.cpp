@@ -7,6 +7,7 @@
 #include "fiber/thread.hpp"
 #include "greenlet/takeover.hpp"
 #include "interpreter/stack_state.hpp"
+#include "interpreter/value_stack.hpp"
 #include "portal/await.hpp"
 #include "portal/awaitable.hpp"
 #include "portal/cancellation.hpp"
@@ -39,7 +40,7 @@ PyObject* set_guard(PyObject* module, PyObject* const* arguments, Py_ssize_t cou
   PyObject* const outer = std::exchange(self->guard, guard);
   fiber::Fiber* const fiber = fiber::Thread::current_fiber();
   if (fiber != nullptr && fiber->owner() == arguments[0]) {
-    fiber->set_guarded(guard != nullptr || self->cancellation != nullptr);
+    fiber->set_guarded(portal::is_guarded(self));
   }
   return outer == nullptr ? Py_NewRef(Py_None) : outer;
 }
@@ -146,6 +147,23 @@ PyObject* set_explainers(PyObject* module, PyObject* args) {
 PyObject* set_cancellation(PyObject* module, PyObject* functions) {
   Py_XSETREF(state_of_module(module).cancellation, Py_NewRef(functions));
   Py_RETURN_NONE;
+}
+
+PyObject* set_debug(PyObject* module, PyObject* functions) {
+  Py_XSETREF(state_of_module(module).debug, functions == Py_None ? nullptr : Py_NewRef(functions));
+  Py_RETURN_NONE;
+}
+
+PyObject* has_debug(PyObject* module, PyObject*) {
+  return PyBool_FromLong(state_of_module(module).debug != nullptr);
+}
+
+PyObject* value_on_stack(PyObject*, PyObject* args) {
+  PyObject* frame;
+  int index;
+  if (!PyArg_ParseTuple(args, "O!i", &PyFrame_Type, &frame, &index)) return nullptr;
+  PyObject* const value = interpreter::value_on_stack(frame, index);
+  return Py_NewRef(value != nullptr ? value : Py_None);
 }
 
 PyObject* take_lost_cancellation(PyObject*, PyObject*) {
@@ -293,6 +311,14 @@ PyMethodDef functions[] = {
      "Set what judges cancellations, by its functions is_requested(), has_left(), is_part_of() "
      "and\n"
      "request_again()."},
+    {"set_debug", set_debug, METH_O,
+     "Set what looks at suspensions, by its functions before_suspension() and after_suspension();\n"
+     "or None."},
+    {"has_debug", has_debug, METH_NOARGS, "Tell whether there is something set by set_debug()."},
+    {"value_on_stack", value_on_stack, METH_VARARGS,
+     "value_on_stack(frame, index)\n\n"
+     "Return what a frame amid a call has there on its value stack, or None. The code has to say\n"
+     "that it is there."},
     {"take_lost_cancellation", take_lost_cancellation, METH_NOARGS,
      "Return the exception by which the running task is being cancelled, where that was lost on\n"
      "its way out of the running portal, and leave it to the caller; or None."},

@@ -81,6 +81,7 @@ int traverse(PyObject* module, visitproc visit, void* arg) {
   Py_VISIT(module_state.explain_wrong_thread);
   Py_VISIT(module_state.explain_not_awaitable);
   Py_VISIT(module_state.cancellation);
+  Py_VISIT(module_state.debug);
   return module_state.current_tasks.traverse(visit, arg);
 }
 
@@ -93,6 +94,7 @@ int clear(PyObject* module) {
   Py_CLEAR(module_state.explain_wrong_thread);
   Py_CLEAR(module_state.explain_not_awaitable);
   Py_CLEAR(module_state.cancellation);
+  Py_CLEAR(module_state.debug);
   Py_CLEAR(module_state.name_throw);
   Py_CLEAR(module_state.name_close);
   module_state.current_tasks.clear();

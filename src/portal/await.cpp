@@ -4,6 +4,7 @@
 #include "fiber/thread.hpp"
 #include "portal/awaitable.hpp"
 #include "portal/cancellation.hpp"
+#include "portal/debug.hpp"
 #include "portal/traced_await.hpp"
 
 namespace switchback::portal {
@@ -82,7 +83,9 @@ PyObject* drive(ModuleState& module_state, PyObject* iterator, PySendResult outc
     Ref guard = Ref::borrow(portal_on(*fiber)->guard);
     if (guard) return refuse_suspension(module_state, guard.get(), iterator);
     if (portal_on(*fiber)->cancellation != nullptr) cancel_again(portal_on(*fiber));
-    fiber->set_guarded(portal_on(*fiber)->cancellation != nullptr);  // still
+    if (module_state.debug != nullptr) [[unlikely]]
+      look_before_suspension(portal_on(*fiber));
+    fiber->set_guarded(is_guarded(portal_on(*fiber)));  // still
     if (!fiber->is_native()) keep = static_cast<DelegatedFiber*>(fiber)->keep();
     PyObject* exception;
     Ref value =

@@ -27,6 +27,8 @@ struct ModuleState {
   PyObject* explain_not_awaitable = nullptr;
   // What has the functions that judge cancellations; owned, or nullptr.
   PyObject* cancellation = nullptr;
+  // What has the functions that look at suspensions, in debug mode; owned, or nullptr.
+  PyObject* debug = nullptr;
   interpreter::StackSettings stack_settings;
   PyObject* name_throw = nullptr;  // owned, interned, as are all of these
   PyObject* name_close = nullptr;

@@ -66,6 +66,12 @@ inline bool is_portal(const ModuleState& module_state, PyObject* object) {
 // The portal whose step the fiber runs, which is not abandoned.
 inline Portal* portal_on(const Fiber& fiber) { return as_portal(fiber.owner()); }
 
+// Whether there is something to look at where the portal's running step would be suspended.
+inline bool is_guarded(const Portal* self) {
+  return self->guard != nullptr || self->cancellation != nullptr ||
+         self->module_state->debug != nullptr;
+}
+
 // Whether the task that the fiber's step belongs to is the innermost one. Asked at each suspension.
 [[gnu::always_inline]] inline bool in_innermost_task(const Fiber& fiber) {
   Portal* const portal = portal_on(fiber);

@@ -8,6 +8,7 @@
 #include "portal/awaitable.hpp"
 #include "portal/backend.hpp"
 #include "portal/cancellation.hpp"
+#include "portal/debug.hpp"
 
 namespace switchback::portal {
 
@@ -145,7 +146,7 @@ Fiber* begin_fiber(Portal* self, Step step, Thread& thread, const PyThreadState*
     return nullptr;
   }
   fiber->set_job(job_of(self, step.kind), self->object(), step.argument);
-  fiber->set_guarded(self->guard != nullptr || self->cancellation != nullptr);
+  fiber->set_guarded(is_guarded(self));
   self->started = true;
   return fiber;
 }
@@ -180,12 +181,14 @@ PySendResult run_step(Portal* self, Step step, PyObject** result) {
     note_resumed(self);
   const bool ended = fiber->run(thread_state, thread);
   if (!ended) {
-    if (!fiber->takes_short_way()) [[unlikely]]
-      note_suspended(self);
     self->phase = Portal::Phase::idle;
     self->fiber = fiber;
     if (!fiber->is_listed()) thread.list_unfinished(fiber, thread_state);
     *result = fiber->trap();
+    if (!fiber->takes_short_way()) [[unlikely]] {
+      note_suspended(self);
+      if (self->module_state->debug != nullptr) look_at_suspension(self);
+    }
     return PYGEN_NEXT;
   }
   if (fiber->is_listed()) Thread::unlist(fiber);

@@ -36,21 +36,23 @@ def output(body: str, **environment: str) -> str:
 
 @pytest.mark.parametrize("name", ["back_end", "stacksize", "Backend", "_backend", "__dict__"])
 def test_a_misspelt_name_cannot_be_set(name):
-    with pytest.raises(AttributeError, match="'backend' and 'stack_size'") as caught:
+    with pytest.raises(AttributeError, match="'backend', 'stack_size' and 'debug'") as caught:
         setattr(settings, name, "native")
     assert repr(name) in str(caught.value)
     assert not hasattr(settings, name)
 
 
 def test_a_misspelt_name_cannot_be_read():
-    with pytest.raises(AttributeError, match="no 'back_end', but 'backend' and 'stack_size'"):
+    with pytest.raises(
+        AttributeError, match="no 'back_end', but 'backend', 'stack_size' and 'debug'"
+    ):
         settings.back_end  # type: ignore[attr-defined]
 
 
 def test_the_representation_shows_the_values():
     size = settings.stack_size
     assert repr(settings) == (
-        f"<switchback.settings: backend={settings.backend!r}, stack_size={size}>"
+        f"<switchback.settings: backend={settings.backend!r}, stack_size={size}, debug=False>"
     )
 
 
@@ -76,7 +78,7 @@ def test_there_is_nothing_set_by_default():
 def test_environment_variables_set_what_a_program_begins_with():
     program = "import switchback; print(switchback.settings)"
     assert output(program, SWITCHBACK_BACKEND="greenlet", SWITCHBACK_STACK_SIZE="16777216") == (
-        "<switchback.settings: backend='greenlet', stack_size=16777216>"
+        "<switchback.settings: backend='greenlet', stack_size=16777216, debug=False>"
     )
 
 

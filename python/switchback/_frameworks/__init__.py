@@ -26,6 +26,7 @@ __all__ = [
     "has_events",
     "has_trees",
     "may_be_cancellation",
+    "refuse_certain_waits",
     "register_framework",
     "watch_imports",
 ]
@@ -103,6 +104,16 @@ def watch_imports() -> None:
     from . import _greenlet
 
     _greenlet.watch_imports()
+
+
+def refuse_certain_waits(are_refused: bool) -> None:
+    """Have waits raise that block a loop until it does what it cannot, or put all back."""
+    from . import _asyncio_waits
+
+    if are_refused:
+        _asyncio_waits.refuse()
+    else:
+        _asyncio_waits.allow()
 
 
 def register_framework(framework: Framework) -> None:

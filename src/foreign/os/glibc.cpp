@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <pthread.h>
+#include <unwind.h>
 
 #include <climits>
 #include <cstring>
@@ -121,7 +122,52 @@ constexpr std::string_view system_modules[] = {
     "libdl.so",   "libasan.",  "libubsan.", "libtsan.",      "liblsan.",
     "libstdc++.", "libgcc_s.", "libssl",    "libcrypto.",    "linux-vdso"};
 
+bool is_of_the_system(const char* file) {
+  std::string_view name = file;
+  name = name.substr(name.rfind('/') + 1);
+  for (std::string_view known : system_modules) {
+    if (name.substr(0, known.size()) == known) return true;
+  }
+  return false;
+}
+
+const char in_the_engine = 0;
+
+const void* base_of(const void* place) {
+  Dl_info found;
+  return dladdr(place, &found) != 0 ? found.dli_fbase : nullptr;
+}
+
+struct Walk {
+  void (*visit)(const char* file, void* argument);
+  void* argument;
+  const void* engine = base_of(&in_the_engine);
+  const void* interpreter = base_of(reinterpret_cast<const void*>(&PyThreadState_Get));
+  bool has_left_engine = false;
+};
+
+_Unwind_Reason_Code visit_call(_Unwind_Context* context, void* argument) {
+  auto& walk = *static_cast<Walk*>(argument);
+  Dl_info found;
+  // The call, and not what follows it, which may be another function.
+  const auto place = reinterpret_cast<const void*>(_Unwind_GetIP(context) - 1);  // NOLINT
+  if (dladdr(place, &found) == 0 || found.dli_fname == nullptr) return _URC_NO_REASON;
+  if (found.dli_fbase == walk.engine) {
+    return walk.has_left_engine ? _URC_END_OF_STACK : _URC_NO_REASON;
+  }
+  walk.has_left_engine = true;
+  if (found.dli_fbase != walk.interpreter && !is_of_the_system(found.dli_fname)) {
+    walk.visit(found.dli_fname, walk.argument);
+  }
+  return _URC_NO_REASON;
+}
+
 }  // namespace
+
+void for_each_caller(void (*visit)(const char* file, void* argument), void* argument) {
+  Walk walk = {.visit = visit, .argument = argument};
+  _Unwind_Backtrace(visit_call, &walk);
+}
 
 const unsigned most_keys = PTHREAD_KEYS_MAX;
 
@@ -132,13 +178,8 @@ LoadedSet list_modules(void (*visit)(const Module& module, void* argument), void
 }
 
 bool is_left_alone(const Module& module) {
-  std::string_view name = module.name;
-  name = name.substr(name.rfind('/') + 1);
-  for (std::string_view known : system_modules) {
-    if (name.substr(0, known.size()) == known) return true;
-  }
-  static const char in_the_engine = 0;
-  return contains(module, reinterpret_cast<const void*>(&PyThreadState_Get)) ||
+  return is_of_the_system(module.name) ||
+         contains(module, reinterpret_cast<const void*>(&PyThreadState_Get)) ||
          contains(module, &PyType_Type) || contains(module, &in_the_engine);
 }
 

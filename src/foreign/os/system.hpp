@@ -62,6 +62,11 @@ bool has_fixed_block(const Module& module);
 // after the visit.
 std::byte* fixed_block(const char* name);
 
+// Calls visit(file, argument) for each module that is on the running stack between the engine and
+// where the engine began the stack, the innermost first; often more than once. Those that are left
+// alone are left out.
+void for_each_caller(void (*visit)(const char* file, void* argument), void* argument);
+
 // A key is less than this.
 extern const unsigned most_keys;
 

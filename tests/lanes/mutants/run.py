@@ -25,6 +25,7 @@ from mutant import MINORS, Mutant, StaleError
 from rooms import (
     cancellation,
     core,
+    debug,
     errands,
     fiber,
     foreign,
@@ -51,6 +52,7 @@ ROOMS = {
     "tasks": tasks,
     "tracing": tracing,
     "portal": portal,
+    "debug": debug,
     "portal_ends": portal_ends,
 }
 

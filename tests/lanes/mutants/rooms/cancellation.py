@@ -38,7 +38,7 @@ add(
     "a_new_step_may_take_the_short_way_once_one_was_kept",
     "what comes after a lost timeout waits as long as it likes",
     STEP,
-    "fiber->set_guarded(self->guard != nullptr || self->cancellation != nullptr);",
+    "fiber->set_guarded(is_guarded(self));",
     "fiber->set_guarded(self->guard != nullptr);",
     killed_by=("test_one_that_is_lost_is_raised_in_a_later_step",),
 )

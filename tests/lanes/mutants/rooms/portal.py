@@ -239,7 +239,7 @@ add(
     "a_guarded_portal_takes_the_short_way",
     "a coroutine suspends the portal where code guards against it",
     "module/functions.cpp",
-    "fiber->set_guarded(guard != nullptr || self->cancellation != nullptr);",
+    "fiber->set_guarded(portal::is_guarded(self));",
     "fiber->set_guarded(false);",
     killed_by=("test_what_was_to_be_awaited_is_closed",),
 )
