@@ -158,8 +158,8 @@ add(
     "stacks_are_entered_without_their_words",
     "a library finds no call under way when a callback returns",
     STACK,
-    "words.enter(foreign_, outer != nullptr);",
-    "(void)outer;",
+    "if (words.before_enter() != 0) words.enter(foreign_, nested);",
+    "(void)nested;",
     killed_by=("test_calls_that_end_out_of_order_stay_apart",),
 )
 add(
