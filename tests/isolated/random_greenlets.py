@@ -94,10 +94,10 @@ class Life:
         match chance.randrange(5):
             case 0:
                 return leave(chance)
-            case 1 if greenlet.getcurrent().parent is not None:
+            case 1 if greenlet.getcurrent().parent is not None and may_switch():
                 return greenlet.getcurrent().parent.switch()
             case _:
-                return await_(trap())
+                return await_(trap()) if may_switch() else None
 
 
 def pick(chance, things):
@@ -107,7 +107,7 @@ def pick(chance, things):
 def leave(chance):
     """To any greenlet, which may have ended, belong to another thread, or wait in await_()."""
     one = pick(chance, greenlets)
-    if one is None:
+    if one is None or not may_switch():
         return None
     if one.dead and chance.random() < 0.9:
         greenlets.remove(one)
@@ -131,7 +131,7 @@ def begin_greenlet(life):
 
 def start_greenlet(life):
     one = begin_greenlet(life)
-    match life.chance.randrange(6):
+    match life.chance.randrange(6) if may_switch() else 0:
         case 0:
             return None
         case 1:
@@ -155,8 +155,7 @@ class Finalized:
 
     def __del__(self):
         with contextlib.suppress(BaseException):
-            # Where it is collected is anywhere.
-            may_switch() and Life(self.life.chance, 1).live()
+            Life(self.life.chance, 1).live()  # anywhere
 
 
 def generator(life):
@@ -252,7 +251,7 @@ async def live_async(life):
 
 
 WAYS = [
-    lambda life: await_(live_async(life)),
+    lambda life: await_(live_async(life)) if may_switch() else None,
     lambda life: weakref.ref(Finalized(life), lambda _: look(life.chance)),
     lambda life: exec("life.live()", {"life": life}),
     lambda life: end_or_resume(life.chance),
@@ -282,11 +281,11 @@ def look(chance):
             if one.gr_frame is not None:
                 traceback.extract_stack(one.gr_frame, 5)
             one.dead, one.parent, repr(one)
-        case 2 if greenlets:
+        case 2 if greenlets and may_switch():
             # It may end at once, which is a switch to it.
             greenlets.pop(chance.randrange(len(greenlets)))
-        case 3 if greenlets:
-            cycle = types.SimpleNamespace(one=greenlets.pop(chance.randrange(len(greenlets))))
+        case 3 if greenlets and not greenlets[-1]:  # to end another is a switch
+            cycle = types.SimpleNamespace(one=greenlets.pop())
             cycle.itself = cycle
         case 4 if generators:
             with contextlib.suppress(StopIteration, ValueError, RuntimeError):

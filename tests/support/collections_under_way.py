@@ -1,4 +1,4 @@
-"""Tells finalizers whether they may switch greenlets."""
+"""Tells code that a collection may have called whether it may switch greenlets."""
 
 import gc
 
