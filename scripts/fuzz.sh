@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Compares random programs in portals with the same programs run natively, then such that start
 # greenlets as well, on each Python found or on MINOR from the environment. SWITCHBACK_FUZZ_PROGRAMS
-# is the number of each, 20,000 unless told; SWITCHBACK_FUZZ_SEED repeats a run. With QUICK=1, 2,000
-# programs on the newest Python.
+# is the number of each, 20,000 unless told; SWITCHBACK_FUZZ_SEED repeats a run. Then random programs
+# under tools that pair each call with its return, SWITCHBACK_TRACED_PROGRAMS for each tool. With
+# QUICK=1, 2,000 programs on the newest Python, and no tools, which make test has.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -21,5 +22,8 @@ for minor in $selected; do
   record "Python $minor" 'programs, no difference' ".venvs/$minor/bin/python" tests/lanes/fuzz/run.py
   SWITCHBACK_TEST_BESIDE=greenlet record "$minor, greenlets" 'programs, no difference' \
     ".venvs/$minor/bin/python" tests/lanes/fuzz/run.py
+  is_quick && continue
+  SWITCHBACK_TRACED_PROGRAMS=${SWITCHBACK_TRACED_PROGRAMS:-3400} record "$minor, tools" ' passed' \
+    ".venvs/$minor/bin/python" -m pytest -q tests/tracing/test_random_programs.py
 done
 print_summary fuzz

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import sys
 
@@ -13,7 +14,9 @@ from support.random_calls import Failure, Programs
 
 from switchback import with_portal_run_sync
 
-PROGRAMS = 200
+#: For each tool, on all the time and switched meanwhile. scripts/fuzz.sh asks for more.
+PROGRAMS = int(os.environ.get("SWITCHBACK_TRACED_PROGRAMS", "200"))
+FIRST = int(os.environ.get("SWITCHBACK_FUZZ_SEED", "0"))
 
 
 def run_one(seed, checker, *, toggles):
@@ -64,7 +67,7 @@ def test_each_return_matches_its_call(make_checker, toggles):
     if sys.version_info < make_checker.minor:
         pytest.skip("sys.monitoring is new in 3.12")
     returns = 0
-    for seed in range(PROGRAMS):
+    for seed in range(FIRST, FIRST + PROGRAMS):
         checker = make_checker()
         run_one(seed, checker, toggles=toggles)
         assert checker.faults == [], f"seed {seed}"
