@@ -10,6 +10,8 @@ from ._frameworks import (
     register_framework as register_framework,
     watch_imports as _watch_imports,
 )
+from ._frameworks._asyncio_programs import Runner as Runner, run as run
+from ._frameworks._trio_programs import trio_run as trio_run
 from ._frameworks._trio_tree import AutoPortalInstrument as AutoPortalInstrument
 from ._greenback import install_as_greenback as install_as_greenback
 from ._helpers import (
@@ -36,6 +38,7 @@ from ._tree import (
     portals_for_tree as portals_for_tree,
     with_portal_run_tree as with_portal_run_tree,
 )
+from ._whole import disable as disable, enable as enable
 
 __version__ = "0.1.0"
 

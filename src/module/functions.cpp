@@ -12,6 +12,7 @@
 #include "portal/awaitable.hpp"
 #include "portal/cancellation.hpp"
 #include "portal/close.hpp"
+#include "portal/created_tasks.hpp"
 
 namespace switchback {
 namespace {
@@ -303,6 +304,23 @@ PyMethodDef functions[] = {
      "Return a portal to replace the coroutine of a task of the framework with that index."},
     {"add_framework", add_framework, METH_O,
      "Register a function that returns a framework's current task or None; return its index."},
+    {"set_created_tasks", portal::set_created_tasks, METH_VARARGS,
+     "set_created_tasks(framework, is_coroutine, running_loop, tree, scope)\n\n"
+     "Set what has to be known of a framework's tasks to give them portals as they are created."},
+    {"give_portals", portal::give_portals, METH_VARARGS,
+     "give_portals(loops, open_trees, has_scopes)\n\n"
+     "Set which tasks get portals: those of the loops with these addresses, and of open trees."},
+    {"hook_task_type", portal::hook_task_type, METH_O,
+     "Have a task type that is written in C, and its subclasses, make tasks with portals."},
+    {"unhook_task_type", portal::unhook_task_type, METH_NOARGS,
+     "Have the task type as it was before hook_task_type()."},
+    {"in_portal_if_wanted", as_method(portal::in_portal_if_wanted), METH_FASTCALL,
+     "in_portal_if_wanted(coroutine, loop, task)\n\n"
+     "Return a portal for the coroutine of a task of that loop, or the coroutine if it gets none."},
+    {"put_task_in_portal", as_method(portal::put_task_in_portal), METH_FASTCALL,
+     "put_task_in_portal(task, attribute, framework, mark)\n\n"
+     "Put the coroutine, an attribute of a task that has not begun, into a portal, and mark that."},
+    {"mark_of", portal::mark_of, METH_O, "Return the mark of a portal; 0 without, or for another."},
     {"set_explainers", set_explainers, METH_VARARGS,
      "set_explainers(no_portal, wrong_thread, not_awaitable)\n\n"
      "Set the functions that word the messages of a NoPortalError, of a portal that was resumed\n"

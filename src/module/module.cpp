@@ -82,11 +82,13 @@ int traverse(PyObject* module, visitproc visit, void* arg) {
   Py_VISIT(module_state.explain_not_awaitable);
   Py_VISIT(module_state.cancellation);
   Py_VISIT(module_state.debug);
-  return module_state.current_tasks.traverse(visit, arg);
+  const int stopped = module_state.created_tasks.traverse(visit, arg);
+  return stopped != 0 ? stopped : module_state.current_tasks.traverse(visit, arg);
 }
 
 int clear(PyObject* module) {
   ModuleState& module_state = state_of_module(module);
+  module_state.created_tasks.clear();
   Py_CLEAR(module_state.portal_type);
   Py_CLEAR(module_state.task_slot_type);
   Py_CLEAR(module_state.no_portal_error);

@@ -79,6 +79,10 @@ PyObject* drive(ModuleState& module_state, PyObject* iterator, PySendResult outc
   while (outcome == PYGEN_NEXT) {
     Ref trap = Ref::steal(result);
     Fiber* const fiber = Thread::current_fiber();
+    if (fiber != nullptr && portal_on(*fiber)->looks_late) {
+      portal_on(*fiber)->looks_late = false;
+      module_state.current_tasks.look_again();
+    }
     if (fiber == nullptr || !in_innermost_task(*fiber)) return refuse(module_state, iterator);
     Ref guard = Ref::borrow(portal_on(*fiber)->guard);
     if (guard) return refuse_suspension(module_state, guard.get(), iterator);

@@ -60,7 +60,7 @@ void refuse_place() {
 
 Fiber* take_fiber(Portal* self, Thread& thread, const PyThreadState* thread_state) {
   ModuleState& module_state = *self->module_state;
-  if (!self->started) module_state.current_tasks.look_again();
+  if (!self->started && !self->looks_late) module_state.current_tasks.look_again();
   if (!self->started || can_change_backend(self)) {
     self->backend = choose_backend(module_state, thread);
   }

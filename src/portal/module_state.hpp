@@ -4,6 +4,7 @@
 #include "greenlet/api.hpp"
 #include "interpreter/ref.hpp"
 #include "interpreter/stack_settings.hpp"
+#include "portal/created_tasks.hpp"
 #include "tasks/current_tasks.hpp"
 
 namespace switchback::portal {
@@ -33,6 +34,7 @@ struct ModuleState {
   PyObject* name_throw = nullptr;  // owned, interned, as are all of these
   PyObject* name_close = nullptr;
   tasks::CurrentTasks current_tasks;
+  CreatedTasks created_tasks;
   BackendSetting backend = BackendSetting::automatic;
   greenlet::Api greenlet;
 };

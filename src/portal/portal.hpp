@@ -42,6 +42,11 @@ struct Portal {
   // that has got here, where this says: it has no frame to look at.
   std::int8_t frame_state;
   bool started;
+  // Whether what the program has loaded is looked at as await_() first suspends, and not as the
+  // first step begins: most of the tasks that are given a portal as they are created never wait in
+  // one.
+  bool looks_late;
+  std::int32_t mark;  // for the Python package, which tells by it who has put a task into a portal
   Phase phase;
   // The tasks that were current when the running step began.
   tasks::NotedTasks noted;
@@ -68,7 +73,7 @@ inline Portal* portal_on(const Fiber& fiber) { return as_portal(fiber.owner()); 
 
 // Whether there is something to look at where the portal's running step would be suspended.
 inline bool is_guarded(const Portal* self) {
-  return self->guard != nullptr || self->cancellation != nullptr ||
+  return self->guard != nullptr || self->cancellation != nullptr || self->looks_late ||
          self->module_state->debug != nullptr;
 }
 

@@ -11,6 +11,15 @@ from switchback import (
     has_portal,
     with_portal_run_tree,
 )
+from switchback._frameworks import _asyncio_portals
+
+
+@pytest.fixture(autouse=True, params=["seen by the engine", "by a task factory"])
+def made(request, monkeypatch):
+    """Each way by which a tree gets to know of its tasks."""
+    if request.param == "by a task factory":
+        monkeypatch.setattr(_asyncio_portals, "_obstacle", RuntimeError("not to be seen"))
+
 
 needs_eager = pytest.mark.minor(since="3.12", reason="no eager tasks before 3.12")
 
@@ -60,6 +69,9 @@ def test_a_factory_need_not_be_a_function():
 
 
 def test_a_factory_set_meanwhile_stays():
+    def plain(loop, coro, **kwargs):
+        return asyncio.Task(coro, loop=loop, **kwargs)
+
     async def main():
         loop = asyncio.get_running_loop()
 
@@ -68,11 +80,11 @@ def test_a_factory_set_meanwhile_stays():
 
         async def tree():
             nonlocal inner
-            inner = loop.get_task_factory()
+            inner = loop.get_task_factory() or plain
             loop.set_task_factory(factory)
             await asyncio.create_task(awaits())
 
-        inner = None
+        inner = plain
         await with_portal_run_tree(tree)
         assert loop.get_task_factory() is factory
         await asyncio.create_task(has_none())
@@ -174,7 +186,8 @@ def test_eager_start(eager):
 
 
 def test_tasks_in_pure_python(monkeypatch):
-    monkeypatch.setattr(asyncio, "Task", asyncio.tasks._PyTask)
+    for module in (asyncio, asyncio.tasks):
+        monkeypatch.setattr(module, "Task", asyncio.tasks._PyTask)
 
     async def tree():
         task = asyncio.create_task(awaits())

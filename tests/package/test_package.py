@@ -109,7 +109,7 @@ def names_in(path: Path) -> set[str]:
 
 #: File -> what it may name beside its own: which files there are, and a backend.
 MAY_NAME = {
-    "__init__.py": {"trio"},
+    "__init__.py": {"asyncio", "trio"},
     "__main__.py": set(FRAMEWORKS),
     "_frameworks/__init__.py": {"asyncio", "greenlet", "trio"},
     "_refusals.py": {"greenlet"},

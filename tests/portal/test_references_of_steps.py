@@ -138,7 +138,7 @@ async def main():
     _asyncio_tasks.task_slot().replace(task, task.get_coro(), unused)
     raise Refused
 
-if _asyncio_tasks._c_task is not None:
+if _asyncio_tasks.C_TASK is not None:
     unused = other()
     unused.close()
     try:

@@ -11,7 +11,7 @@ from switchback import _engine, await_
 from switchback._frameworks import _asyncio_tasks
 
 pytestmark = pytest.mark.skipif(
-    _asyncio_tasks._c_task is None, reason="asyncio is without its C Task"
+    _asyncio_tasks.C_TASK is None, reason="asyncio is without its C Task"
 )
 
 

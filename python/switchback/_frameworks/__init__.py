@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         BuiltIn,
         FrameworkWithCancellation,
         FrameworkWithEvents,
+        FrameworkWithPrograms,
         FrameworkWithTrees,
     )
 
@@ -24,6 +25,7 @@ __all__ = [
     "framework_of",
     "has_cancellation",
     "has_events",
+    "has_programs",
     "has_trees",
     "may_be_cancellation",
     "refuse_certain_waits",
@@ -74,6 +76,10 @@ def has_trees(framework: Framework) -> TypeGuard[FrameworkWithTrees]:
 
 def has_events(framework: Framework) -> TypeGuard[FrameworkWithEvents]:
     return hasattr(framework, "new_event")
+
+
+def has_programs(framework: Framework) -> TypeGuard[FrameworkWithPrograms]:
+    return hasattr(framework, "enable") and hasattr(framework, "runs")
 
 
 def has_cancellation(framework: Framework) -> TypeGuard[FrameworkWithCancellation]:

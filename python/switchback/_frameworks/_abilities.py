@@ -28,6 +28,19 @@ class FrameworkWithTrees(Framework, Protocol):
         """Have a task show the name of `function`, if it is the one that runs `wrapper` first."""
 
 
+class FrameworkWithPrograms(Framework, Protocol):
+    """What a framework has besides if all tasks of a loop can have portals."""
+
+    def runs(self, loop: object | None) -> bool:
+        """Return whether a loop may be one of its own; for None, whether one runs here."""
+
+    def enable(self, loop: object | None) -> None:
+        """Give a portal to each task of a loop, of the running one by default."""
+
+    def disable(self, loop: object | None) -> None:
+        """Give no more portals to tasks of that loop."""
+
+
 class Event(Protocol):
     """What one task waits for, and another sets."""
 

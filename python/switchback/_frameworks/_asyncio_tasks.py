@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import asyncio.tasks
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
@@ -48,7 +49,7 @@ class AsyncioFramework:
 
     def set_coroutine(self, task: object, coroutine: Coroutine[Any, Any, Any]) -> None:
         assert isinstance(task, _task_types)
-        if _c_task is not None and isinstance(task, _c_task):
+        if C_TASK is not None and isinstance(task, C_TASK):
             task_slot().replace(task, task.get_coro(), coroutine)
         else:
             task._coro = coroutine  # type: ignore[attr-defined]
@@ -73,7 +74,7 @@ class AsyncioFramework:
         await asyncio.sleep(0)
 
     def portals_for_children(self) -> AbstractContextManager[None]:
-        from ._asyncio_tree import portals_for_created_tasks
+        from ._asyncio_portals import portals_for_created_tasks
 
         return portals_for_created_tasks()
 
@@ -93,18 +94,27 @@ class AsyncioFramework:
             for name in ("__name__", "__qualname__"):
                 setattr(coroutine, name, getattr(function, name, type(function).__name__))
 
-    def check_supported(self) -> None:
-        """Raise `RuntimeError` where the coroutine of a task cannot be replaced."""
-        if asyncio.Task is _c_task:
-            task_slot()
+    def runs(self, loop: object | None) -> bool:
+        return loop is not None or asyncio._get_running_loop() is not None
+
+    def enable(self, loop: object | None) -> None:
+        from ._asyncio_portals import enable
+
+        enable(asyncio.get_running_loop() if loop is None else loop)
+
+    def disable(self, loop: object | None) -> None:
+        from ._asyncio_portals import disable
+
+        disable(asyncio.get_running_loop() if loop is None else loop)
 
 
-_c_task: type[asyncio.Task[Any]] | None = getattr(asyncio.tasks, "_CTask", None)
-_py_task: type[asyncio.Task[Any]] = asyncio.tasks._PyTask  # type: ignore[attr-defined]
-_task_types = (asyncio.Task, _py_task) if _c_task is None else (_c_task, _py_task)
+# Not asyncio.tasks._CTask: nest_asyncio puts the Python Task there.
+C_TASK: Any = getattr(sys.modules.get("_asyncio"), "Task", None)
+PY_TASK: Any = asyncio.tasks._PyTask  # type: ignore[attr-defined]
+_task_types: tuple[Any, ...] = (PY_TASK,) if C_TASK is None else (C_TASK, PY_TASK)
 
 
-class _ThrowawayLoop:
+class ThrowawayLoop:
     """The least that a Task asks of a loop when it is created and dropped."""
 
     def get_debug(self) -> bool:
@@ -117,15 +127,15 @@ class _ThrowawayLoop:
         pass
 
 
-async def _throwaway() -> None:
+async def throwaway() -> None:
     pass
 
 
 def _find_slot() -> _engine.TaskSlot:
     """Find where the C Task keeps its coroutine, and try it out, on a task that never runs."""
-    assert _c_task is not None
-    coroutine, replacement = _throwaway(), _throwaway()
-    task = _c_task(coroutine, loop=_ThrowawayLoop())  # type: ignore[arg-type]
+    assert C_TASK is not None
+    coroutine, replacement = throwaway(), throwaway()
+    task = C_TASK(coroutine, loop=ThrowawayLoop())  # type: ignore[arg-type]
     try:
         slot = _engine.TaskSlot(task, coroutine)
         slot.replace(task, coroutine, replacement)

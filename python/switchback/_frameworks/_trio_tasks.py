@@ -64,6 +64,19 @@ class TrioFramework:
     async def checkpoint(self) -> None:
         await lowlevel.checkpoint()
 
+    def runs(self, loop: object | None) -> bool:
+        return loop is None and lowlevel.in_trio_run()
+
+    def enable(self, loop: object | None) -> None:
+        from ._trio_portals import enable
+
+        enable(loop)
+
+    def disable(self, loop: object | None) -> None:
+        from ._trio_portals import disable
+
+        disable(loop)
+
     def portals_for_children(self) -> AbstractContextManager[None]:
         return portals_for_nurseries()
 

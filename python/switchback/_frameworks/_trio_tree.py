@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .._portals import bestow_portal
+from .._engine import TRIO, mark_of, put_task_in_portal
 
 if TYPE_CHECKING:
     import trio
@@ -26,6 +27,8 @@ class AutoPortalInstrument(Instrument):
         # Task -> the number of nurseries that it had open when its subtree was entered: children
         # in those are not part of the subtree, children in nurseries opened since are.
         self._subtrees: dict[trio.lowlevel.Task, int] = {}
+        # What the portals of all other tasks of the subtrees have.
+        self._mark = next(_marks)
         self._users = 0
 
     def before_run(self) -> None:
@@ -34,19 +37,23 @@ class AutoPortalInstrument(Instrument):
         _instrument_of_run().set(self)
 
     def task_spawned(self, task: trio.lowlevel.Task) -> None:
-        if task.parent_nursery is not None:
-            parent = task.parent_nursery.parent_task
-            depth = self._subtrees.get(parent)
-            if depth is None or parent.child_nurseries.index(task.parent_nursery) < depth:
-                return
+        nursery = task.parent_nursery
+        if nursery is not None:
+            parent = nursery.parent_task
+            if mark_of(parent.coro) != self._mark:
+                depth = self._subtrees.get(parent)
+                if depth is None or parent.child_nurseries.index(nursery) < depth:
+                    return
         # Without a parent it is the initial task, seen only by an instrument of the whole run.
-        bestow_portal(task)
-        self._subtrees[task] = 0
+        # Its first step is not scheduled yet.
+        put_task_in_portal(task, "coro", TRIO, self._mark)
 
-    def task_exited(self, task: trio.lowlevel.Task) -> None:
-        self._subtrees.pop(task, None)
+    def _covers(self, task: trio.lowlevel.Task) -> bool:
+        return mark_of(task.coro) == self._mark or task in self._subtrees
 
 
+# From one on: most portals have none. They are compared within a run only.
+_marks = itertools.cycle(range(1, 2**31))
 _run_var: trio.lowlevel.RunVar[AutoPortalInstrument | None] | None = None
 
 
@@ -74,7 +81,7 @@ def portals_for_nurseries() -> Iterator[None]:
         instrument = AutoPortalInstrument()
         add_instrument(instrument)
         variable.set(instrument)
-    elif task in instrument._subtrees:
+    elif instrument._covers(task):
         yield
         return
 

@@ -121,6 +121,9 @@ constexpr std::string_view system_modules[] = {
     "ld-linux",   "libc.so",   "libm.so",   "libpthread.so", "librt.so",
     "libdl.so",   "libasan.",  "libubsan.", "libtsan.",      "liblsan.",
     "libstdc++.", "libgcc_s.", "libssl",    "libcrypto.",    "linux-vdso"};
+// By a part of their path. A library that is linked in has functions for keys, which are not
+// called.
+constexpr std::string_view modules_without_keys[] = {"/uvloop/loop."};
 
 bool is_of_the_system(const char* file) {
   std::string_view name = file;
@@ -184,6 +187,9 @@ bool is_left_alone(const Module& module) {
 }
 
 bool makes_keys(const Module& module) {
+  for (std::string_view known : modules_without_keys) {
+    if (std::string_view(module.name).find(known) != std::string_view::npos) return false;
+  }
   const DynamicSection section(module);
   for (std::size_t i = 0; i < section.undefined_end; ++i) {
     if (section.symbols[i].st_shndx != SHN_UNDEF) continue;

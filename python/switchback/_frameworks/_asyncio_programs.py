@@ -1,0 +1,87 @@
+"""asyncio: what is public of running whole programs; imports asyncio only when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from .. import _engine
+from . import current_task
+
+if TYPE_CHECKING:
+    import asyncio
+    from contextvars import Context
+    from types import TracebackType
+
+T = TypeVar("T")
+
+
+def run(
+    main: Awaitable[T],
+    *,
+    debug: bool | None = None,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> T:
+    """Run a coroutine and return its result, wherever this is called.
+
+    Where no event loop runs, it is ``asyncio.run(main, debug=debug, loop_factory=loop_factory)``
+    with a portal for each task: ``loop_factory=uvloop.new_event_loop`` has it on uvloop.
+
+    In a synchronous function below a running loop it runs `main` on that loop, as a task of its
+    own, and waits for it as `await_` does. The loop and all other tasks go on; calls inside of one
+    another may end in any order. Tasks that `main` leaves running are cancelled as it ends. `debug`
+    and `loop_factory` mean nothing there. In a Trio task it is ``await_(main)``.
+
+    It is a checkpoint where it waits. Raises what `main` raises, `NoPortalError` inside a loop
+    where there is no portal, `TypeError` for what is no awaitable, and `RecursionError` where calls
+    are nested without end.
+    """
+    found = current_task()
+    if found is not None and found[0].name != "asyncio":
+        return _engine.await_(main)
+    from . import _asyncio_run
+
+    return _asyncio_run.run(main, debug=debug, loop_factory=loop_factory)
+
+
+class Runner:
+    """An `asyncio.Runner` with a portal for each task that its event loop creates.
+
+    ``with Runner(loop_factory=uvloop.new_event_loop) as runner: runner.run(main())``. Parameters,
+    methods and errors are those of `asyncio.Runner`.
+    """
+
+    def __init__(
+        self,
+        *,
+        debug: bool | None = None,
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    ) -> None:
+        # Not with the package, whose import imports no framework.
+        from . import _asyncio_run
+
+        self._runner = _asyncio_run.Runner(debug=debug, loop_factory=loop_factory)
+
+    def __enter__(self) -> Runner:
+        self._runner.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._runner.close()
+
+    def run(self, coro: Awaitable[T], *, context: Context | None = None) -> T:
+        """Run a coroutine in the event loop, and return its result."""
+        return self._runner.run(coro, context=context)
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the event loop, which is made where it is asked for first."""
+        return self._runner.get_loop()
+
+    def close(self) -> None:
+        """End what still runs, and close the event loop."""
+        self._runner.close()
