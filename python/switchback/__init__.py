@@ -10,7 +10,13 @@ from ._frameworks import (
     register_framework as register_framework,
     watch_imports as _watch_imports,
 )
-from ._frameworks._asyncio_programs import Runner as Runner, run as run
+from ._frameworks._asyncio_programs import (
+    Runner as Runner,
+    install_as_nest_asyncio as install_as_nest_asyncio,
+    patch_asyncio as patch_asyncio,
+    run as run,
+    unpatch_asyncio as unpatch_asyncio,
+)
 from ._frameworks._trio_programs import trio_run as trio_run
 from ._frameworks._trio_tree import AutoPortalInstrument as AutoPortalInstrument
 from ._greenback import install_as_greenback as install_as_greenback

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import _engine
 from ._turns import Who
-from ._watched_imports import when_imported
+from ._watching import when_imported
 
 
 def install() -> None:

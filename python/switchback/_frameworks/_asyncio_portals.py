@@ -156,6 +156,10 @@ def scopes() -> Iterator[None]:
 
 
 def _tell_engine() -> None:
+    for address, refer in tuple(_enabled.items()):
+        loop = refer() if isinstance(refer, weakref.ref) else refer
+        if loop is None or loop.is_closed():
+            _enabled.pop(address, None)
     wanted = bool(_enabled or _open_trees or _open_scopes)
     if wanted and not _hooked:
         _hook()

@@ -85,3 +85,41 @@ class Runner:
     def close(self) -> None:
         """End what still runs, and close the event loop."""
         self._runner.close()
+
+
+def patch_asyncio() -> None:
+    """Have asyncio's own ways to run a coroutine work inside a running loop, until undone.
+
+    `asyncio.run`, `asyncio.Runner.run`, `loop.run_until_complete`, and where they are imported
+    `anyio.run` and `uvloop.run`, do as `run` does then: they await on the loop that runs. Loops
+    that they begin to run from now on give a portal to each task, as by `enable`, and so does the
+    one that runs already. A coroutine that is passed with a `loop_factory` of its own, and another
+    loop than the running one, run inside of it: both go on, where the inner one has a selector. In
+    a callback, or in a task that has no portal yet, the standard library's loop turns below; other
+    loops cannot, and the error says so.
+
+    Calling it again does nothing, and `unpatch_asyncio` undoes it. Raises `RuntimeError` where
+    nest_asyncio has changed asyncio already.
+    """
+    from . import _asyncio_patches
+
+    _asyncio_patches.patch()
+
+
+def unpatch_asyncio() -> None:
+    """Undo what `patch_asyncio` has done; loops that are enabled stay so."""
+    from . import _asyncio_patches
+
+    _asyncio_patches.unpatch()
+
+
+def install_as_nest_asyncio() -> None:
+    """Have ``import nest_asyncio``, or ``nest_asyncio2``, give this package.
+
+    Its ``apply(loop)`` calls `patch_asyncio`, and `enable` for that loop or the running one. Call
+    it before anything imports nest_asyncio. Calling it again does nothing. Raises `RuntimeError` if
+    nest_asyncio itself has been imported already.
+    """
+    from . import _asyncio_patches
+
+    _asyncio_patches.install_as_nest()

@@ -160,7 +160,7 @@ def _cancel(created: weakref.WeakSet[asyncio.Task[Any]], wait: Callable[..., Any
         wait(asyncio.gather(*left, return_exceptions=True))
 
 
-def refuse(what: str) -> NoReturn:
+def refuse(what: str, why: str = "") -> NoReturn:
     """Raise `NoPortalError` for what needs a portal to wait in, where there is none."""
     task = asyncio.current_task()
     who = "a callback of the event loop" if task is None else f"{task!r}"
@@ -168,5 +168,5 @@ def refuse(what: str) -> NoReturn:
     raise _engine.NoPortalError(
         f"{what} was called inside a running event loop, by {who}, which has no portal to wait "
         f"in. Start the program with {name}.run(main()), or call {name}.enable() once on that loop "
-        f"before the task is created"
+        f"before the task is created{why}"
     )

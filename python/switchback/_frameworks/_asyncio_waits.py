@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .._watched_imports import when_imported
+from .._watching import when_imported
 
 T = TypeVar("T")
 

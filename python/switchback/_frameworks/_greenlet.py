@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from .. import _engine
-from .._watched_imports import when_imported
+from .._watching import when_imported
 
 REFUSAL = (
     "await_() was called inside a greenlet that the portal's code has started, and cannot suspend "
