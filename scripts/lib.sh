@@ -149,6 +149,24 @@ install_foreign() {
   done
 }
 
+# Unpacks the source distributions whose own test suites are run. Without a network they are left
+# out, and the tests that run them are skipped.
+install_sources() {
+  local venv=$1 file=requirements/sources.txt sum archive
+  sum=$(sha256sum "$file")
+  if [[ $(cat "$venv/.requirements-sources" 2>/dev/null) == "$sum" ]]; then return; fi
+  note "unpacking $file in $venv/sources"
+  rm -rf "$venv/sources"
+  mkdir -p "$venv/sources"
+  "$venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps \
+    --no-binary :all: --dest "$venv/sources" -r "$file" ||
+    note "$file: not downloaded, its tests are skipped"
+  for archive in "$venv/sources"/*.tar.gz; do
+    if [[ -e $archive ]]; then tar -xzf "$archive" -C "$venv/sources"; fi
+  done
+  echo "$sum" >"$venv/.requirements-sources"
+}
+
 # With QUICK=1 in the environment the longer checks do less, for continuous integration.
 is_quick() { [[ -n ${QUICK:-} ]]; }
 

@@ -70,7 +70,10 @@ for minor in "${minors[@]}"; do
   else
     install_requirements "$venv" build test
   fi
-  if [[ -n $with_foreign ]]; then install_foreign "$venv"; fi
+  if [[ -n $with_foreign ]]; then
+    install_foreign "$venv"
+    install_sources "$venv"
+  fi
   found=$((found + 1))
 done
 if [[ $found == 0 ]]; then

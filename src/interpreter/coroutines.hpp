@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "interpreter/python.hpp"
 
@@ -56,6 +57,12 @@ inline bool is_generator_coroutine(PyObject* object) {
   PyCodeObject* code = reinterpret_cast<PyGenObject*>(object)->gi_code;
   return (code->co_flags & CO_ITERABLE_COROUTINE) != 0;
 #endif
+}
+
+// Whether `object` is what aclose() of an async generator returns, by which event loops finish
+// those that are dropped.
+inline bool is_close_of_generator(PyObject* object) {
+  return std::strcmp(Py_TYPE(object)->tp_name, "async_generator_athrow") == 0;
 }
 
 // Whether coroutine.close() returns what a coroutine returns that ends on GeneratorExit.

@@ -80,8 +80,9 @@ Ref wanted_portal(ModuleState& module_state, PyObject* coroutine, PyObject* loop
 }
 
 // Tells the scope that the code is in of a task. Returns false with an exception set on failure.
-bool note_in_scope(const CreatedTasks& created, PyObject* task) {
-  if (!created.has_scopes) return true;
+// Tasks by which a loop finishes async generators are nobody's.
+bool note_in_scope(const CreatedTasks& created, PyObject* task, PyObject* coroutine) {
+  if (!created.has_scopes || interpreter::is_close_of_generator(coroutine)) return true;
   PyObject* found = nullptr;
   if (PyContextVar_Get(created.scope.get(), nullptr, &found) < 0) return false;
   Ref scope = Ref::steal(found);
@@ -107,6 +108,7 @@ int init_task(PyObject* task, PyObject* args, PyObject* kwargs) {
   } else if (kwargs != nullptr && PyTuple_GET_SIZE(args) == 0) {
     coroutine = PyDict_GetItemWithError(kwargs, name_coroutine);
   }
+  Ref kept = Ref::borrow(coroutine);
   Ref portal;
   if (coroutine != nullptr) portal = wanted_portal(*module_state, coroutine, loop, task);
   if (PyErr_Occurred() != nullptr) return -1;
@@ -128,8 +130,8 @@ int init_task(PyObject* task, PyObject* args, PyObject* kwargs) {
         other_kwargs && PyDict_SetItem(other_kwargs.get(), name_coroutine, portal.get()) == 0;
     outcome = replaced ? original(task, args, other_kwargs.get()) : -1;
   }
-  if (outcome == 0 && !note_in_scope(module_state->created_tasks, task)) return -1;
-  return outcome;
+  if (outcome != 0 || !kept) return outcome;
+  return note_in_scope(module_state->created_tasks, task, kept.get()) ? 0 : -1;
 }
 
 // Exchanges the slot in a type and in all that inherit it.

@@ -59,13 +59,11 @@ class _Portals:
     def _create(
         self, constructor: Callable[..., Any], coro: Any, *, loop: Any, **kwargs: Any
     ) -> Any:
-        from ._asyncio_portals import scope_here
+        from ._asyncio_portals import note_in_scope
 
-        coro = _engine.in_portal_if_wanted(coro, loop, None)
-        task = constructor(coro, loop=loop, **kwargs)
-        scope = scope_here.get()
-        if scope is not None and not isinstance(task, PY_TASK):
-            scope.add(task)
+        task = constructor(_engine.in_portal_if_wanted(coro, loop, None), loop=loop, **kwargs)
+        if not isinstance(task, PY_TASK):  # which tells by itself
+            note_in_scope(task, coro)
         return task
 
 

@@ -38,6 +38,7 @@ def patch() -> None:
     for module in (asyncio, asyncio.runners):
         _replace(module, "run", _asyncio_run_of)
     _replace(asyncio.Runner, "run", _runner_run_of)
+    _replace(asyncio.Runner, "close", _runner_close_of)
     _patch_loop_type(asyncio.base_events.BaseEventLoop)
     for name, then in (("uvloop", _patch_uvloop), ("anyio", _patch_anyio)):
         if name in sys.modules:
@@ -116,6 +117,20 @@ def _runner_run_of(original: Any) -> Any:
             return original(self, coroutine, context=context)
 
     return run
+
+
+def _runner_close_of(original: Any) -> Any:
+    def close(self: Any) -> None:
+        running = asyncio._get_running_loop()
+        loop = getattr(self, "_loop", None)
+        if running is None or loop is None or loop is running:
+            original(self)
+            return
+        # What it runs at the end is to find its own loop, as ever.
+        with guest(loop):
+            original(self)
+
+    return close
 
 
 def _run_until_complete_of(original: Any) -> Any:

@@ -155,6 +155,15 @@ def scopes() -> Iterator[None]:
             _tell_engine()
 
 
+def note_in_scope(task: Any, coroutine: object) -> None:
+    """Tell the scope that this code is in of a task, as the engine does."""
+    # By aclose(), a loop finishes async generators: that is nobody's task.
+    if _open_scopes and type(coroutine).__name__ != "async_generator_athrow":
+        scope = scope_here.get()
+        if scope is not None:
+            scope.add(task)
+
+
 def _tell_engine() -> None:
     for address, refer in tuple(_enabled.items()):
         loop = refer() if isinstance(refer, weakref.ref) else refer
@@ -222,8 +231,7 @@ def _hook_python_task() -> None:
         created_at = self._source_traceback
         while created_at and created_at[-1].filename == __file__:
             del created_at[-1]
-        if _open_scopes and (scope := scope_here.get()) is not None:
-            scope.add(self)
+        note_in_scope(self, coro)
 
     _py_init = __init__
     PY_TASK.__init__ = __init__  # type: ignore[method-assign]

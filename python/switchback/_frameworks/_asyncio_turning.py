@@ -32,7 +32,6 @@ def turn_until(loop: Any, awaitable: Awaitable[Any]) -> Any:
     outer = asyncio.current_task(loop)
     requests = 0 if outer is None else outer.cancelling()
     left = _leave_tasks(loop)
-    # A step of a portal may run further out, which has another task by now.
     try:
         while not future.done():
             loop._run_once()
@@ -67,7 +66,7 @@ def _leave_tasks(loop: Any) -> list[tuple[Any, Any]]:
 
 
 def _top_up(loop: Any) -> None:
-    """Have as many handles as the turn expects that goes on from here: it counts them beforehand."""
+    """Have as many handles as the turn around us expects: it has counted them beforehand."""
     frame = sys._getframe()
     while frame is not None and frame.f_code is not _turn_code:
         frame = frame.f_back  # type: ignore[assignment]  # typeshed: never None inside the loop
