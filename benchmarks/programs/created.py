@@ -1,4 +1,4 @@
-"""Creates and runs tasks where all of them have portals, and where none has; prints samples, as JSON.
+"""Creates and runs tasks, with a portal for each and without; prints samples as JSON.
 
 A round measures each way in turn, in an order that rotates, so that what slows the machine down
 for a while hits all of them alike.

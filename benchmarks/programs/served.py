@@ -19,7 +19,7 @@ from typing import Any
 
 QUERIES = 3
 SECONDS = 0.001
-VARIANTS = ("async", "switchback", "greenback", "threads", "threads, blocking")
+VARIANTS = ("async", "async, enabled", "switchback", "greenback", "threads", "threads, blocking")
 
 
 async def query(name: str) -> dict[str, object]:
@@ -61,7 +61,7 @@ def application(variant: str) -> Any:
     from starlette.routing import Route
 
     handler: Callable[[Request], Any]
-    if variant == "async":
+    if variant.startswith("async"):
         async_layer = AsyncLayer(query)
 
         async def handle(request: Request) -> JSONResponse:
@@ -114,6 +114,8 @@ def main() -> None:
     server = uvicorn.Server(config)
 
     async def serve() -> None:
+        if variant == "async, enabled":
+            importlib.import_module("switchback").enable()
         task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:
             await asyncio.sleep(0.01)

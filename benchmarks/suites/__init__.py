@@ -7,6 +7,7 @@ SUITES = (
     "beside_greenlet",
     "depth",
     "rotation",
+    "programs",
     "alternatives",
     "server",
     "imports",

@@ -12,6 +12,7 @@ from ._frameworks import (
 )
 from ._frameworks._asyncio_programs import (
     Runner as Runner,
+    callback as callback,
     install_as_nest_asyncio as install_as_nest_asyncio,
     patch_asyncio as patch_asyncio,
     run as run,

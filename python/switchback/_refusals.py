@@ -8,7 +8,7 @@ from types import CoroutineType, FunctionType, MethodType
 from typing import Any
 
 from . import _engine
-from ._frameworks import _greenlet, built_in, current_task
+from ._frameworks import _greenlet, built_in, current_task, has_callbacks
 
 #: The name by which the program knows this package.
 package_name = "switchback"
@@ -21,6 +21,13 @@ def explain_no_portal() -> str:
     if _greenlet.in_greenlet_of_a_step():
         return _greenlet.refusal()
     found = current_task()
+    callback = _callback_here() if found is None else None
+    if callback is not None:
+        return (
+            f"await_() needs an async task to wait in, and {callback} is a callback of the event "
+            f"loop, which is none: pass {package_name}.callback(function) instead of the function, "
+            f"or start a task in it"
+        )
     if found is None:
         thread = threading.current_thread()
         frameworks = built_in()
@@ -48,6 +55,17 @@ def explain_no_portal() -> str:
         f"'await {package_name}.with_portal_run(async_fn, *args)' for one call, or "
         f"'await {package_name}.with_portal_run_tree(main)' for a whole program with all its tasks"
     )
+
+
+def _callback_here() -> str | None:
+    """Describe the callback that an event loop is running in this thread, if it is."""
+    for known in built_in():
+        framework = known.find_framework()
+        if framework is not None and has_callbacks(framework):
+            callback = framework.callback_here()
+            if callback is not None:
+                return callback
+    return None
 
 
 def _of_pool(thread: threading.Thread) -> str:

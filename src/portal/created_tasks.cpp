@@ -25,8 +25,7 @@ constinit Hook hook;
 // Never destroyed: tasks may be made at the very end.
 static_assert(std::is_trivially_destructible_v<Hook>);
 
-// Whether the code that runs is in a tree of this loop's. Trees that have ended are forgotten.
-// Returns -1 with an exception set on failure.
+// Whether the code that runs is in a tree of this loop's; -1 with an exception set on failure.
 int is_in_tree(const CreatedTasks& created, PyObject* loop) {
   if (created.open_trees == 0) return 0;
   PyObject* found = nullptr;
@@ -34,13 +33,7 @@ int is_in_tree(const CreatedTasks& created, PyObject* loop) {
   Ref tree = Ref::steal(found);
   while (tree && PyList_CheckExact(tree.get()) && PyList_GET_SIZE(tree.get()) == 2) {
     if (PyList_GET_ITEM(tree.get(), 0) == loop) return 1;
-    Ref outer = Ref::borrow(PyList_GET_ITEM(tree.get(), 1));
-    while (PyList_CheckExact(outer.get()) && PyList_GET_SIZE(outer.get()) == 2 &&
-           PyList_GET_ITEM(outer.get(), 0) == Py_None) {
-      outer = Ref::borrow(PyList_GET_ITEM(outer.get(), 1));
-    }
-    if (PyList_SetItem(tree.get(), 1, Py_NewRef(outer.get())) < 0) return -1;
-    tree = std::move(outer);
+    tree = Ref::borrow(PyList_GET_ITEM(tree.get(), 1));
   }
   return 0;
 }
@@ -96,8 +89,7 @@ int init_task(PyObject* task, PyObject* args, PyObject* kwargs) {
   // Looking may run code that changes the type back.
   const initproc original = hook.original;
   ModuleState* const module_state = hook.module_state;
-  if (module_state == nullptr || !module_state->created_tasks.any() ||
-      interpreter::current_thread_state()->interp != PyInterpreterState_Main()) {
+  if (module_state == nullptr || !module_state->created_tasks.any()) {
     return original(task, args, kwargs);
   }
   PyObject* const loop = kwargs != nullptr ? PyDict_GetItemWithError(kwargs, name_loop) : nullptr;

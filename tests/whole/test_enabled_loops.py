@@ -3,7 +3,6 @@
 import asyncio
 import functools
 import gc
-import sys
 import weakref
 
 import anyio
@@ -255,6 +254,30 @@ def test_a_loop_of_another_thread():
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("way", ways_to_create())
+def test_nothing_is_kept_of_a_task(way):
+    create = ways_to_create()[way]
+    gone = []
+
+    async def child():
+        return await_(asyncio.sleep(0, "done"))
+
+    async def main():
+        enable()
+        coroutine = child()
+        weakref.finalize(coroutine, gone.append, "coroutine")
+        task = create(asyncio.get_running_loop(), coroutine)
+        weakref.finalize(task, gone.append, "task")
+        del coroutine
+        await task
+        del task
+        await asyncio.sleep(0)
+        gc.collect()
+        assert sorted(gone) == ["coroutine", "task"]
+
+    asyncio.run(main())
+
+
 def test_in_debug_mode(loop_factory):
     async def main():
         enable()
@@ -300,4 +323,16 @@ def test_a_task_type_that_is_not_as_expected_is_refused():
     with pytest.raises(RuntimeError, match="hooked already"):
         switchback._engine.hook_task_type(C_TASK)
     switchback._engine.unhook_task_type()
-    assert sys.getrefcount(C_TASK.__init__) < 10
+    # It is as it was, and as is expected.
+    switchback._engine.hook_task_type(C_TASK)
+    switchback._engine.unhook_task_type()
+
+
+def test_a_portal_is_left_as_it_is(run):
+    async def main():
+        portal = switchback._engine.open_portal(has_one())
+        task = asyncio.Task(portal, loop=asyncio.get_running_loop())
+        assert task.get_coro() is portal
+        assert await task
+
+    run(main)

@@ -11,6 +11,7 @@ from .. import _engine
 if TYPE_CHECKING:
     from ._abilities import (
         BuiltIn,
+        FrameworkWithCallbacks,
         FrameworkWithCancellation,
         FrameworkWithEvents,
         FrameworkWithPrograms,
@@ -23,6 +24,7 @@ __all__ = [
     "built_in",
     "current_task",
     "framework_of",
+    "has_callbacks",
     "has_cancellation",
     "has_events",
     "has_programs",
@@ -76,6 +78,10 @@ def has_trees(framework: Framework) -> TypeGuard[FrameworkWithTrees]:
 
 def has_events(framework: Framework) -> TypeGuard[FrameworkWithEvents]:
     return hasattr(framework, "new_event")
+
+
+def has_callbacks(framework: Framework) -> TypeGuard[FrameworkWithCallbacks]:
+    return hasattr(framework, "callback_here")
 
 
 def has_programs(framework: Framework) -> TypeGuard[FrameworkWithPrograms]:

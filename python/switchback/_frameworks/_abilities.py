@@ -28,6 +28,13 @@ class FrameworkWithTrees(Framework, Protocol):
         """Have a task show the name of `function`, if it is the one that runs `wrapper` first."""
 
 
+class FrameworkWithCallbacks(Framework, Protocol):
+    """What a framework has besides if its loop runs functions outside of tasks."""
+
+    def callback_here(self) -> str | None:
+        """Describe the one that is running, where no task is."""
+
+
 class FrameworkWithPrograms(Framework, Protocol):
     """What a framework has besides if all tasks of a loop can have portals."""
 

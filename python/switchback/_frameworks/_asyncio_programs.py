@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from .. import _engine
+from .._refusals import CO_COROUTINE
 from . import current_task
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from contextvars import Context
     from types import TracebackType
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -85,6 +88,33 @@ class Runner:
     def close(self) -> None:
         """End what still runs, and close the event loop."""
         self._runner.close()
+
+
+def callback(function: Callable[P, object]) -> Callable[P, None]:
+    """Make a callback of an event loop that may `await_` of a synchronous function.
+
+    Callbacks are no tasks: what is passed to ``call_soon``, ``call_later``, ``add_reader``,
+    ``add_signal_handler`` or ``add_done_callback``, and the methods of a protocol. Each call of the
+    result runs ``function(*args)`` in a task of its own, with a portal. It runs at once, up to
+    where it waits. Calls that come meanwhile do not wait for it. The result returns None, and what
+    `function` raises goes to the loop's exception handler, as of any callback.
+
+    Raises `TypeError` for an async function; a call raises `RuntimeError` where no loop is running.
+    """
+    if getattr(getattr(function, "__code__", None), "co_flags", 0) & CO_COROUTINE:
+        name = getattr(function, "__name__", "async_fn")
+        raise TypeError(
+            f"switchback.callback() is for synchronous functions, and {name!r} is an async one: "
+            f"create a task in a callback, asyncio.create_task({name}())"
+        )
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> None:
+        from . import _asyncio_callbacks
+
+        _asyncio_callbacks.call_in_task(function, args, kwargs)
+
+    return call
 
 
 def patch_asyncio() -> None:

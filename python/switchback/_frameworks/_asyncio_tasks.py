@@ -94,6 +94,23 @@ class AsyncioFramework:
             for name in ("__name__", "__qualname__"):
                 setattr(coroutine, name, getattr(function, name, type(function).__name__))
 
+    def callback_here(self) -> str | None:
+        if asyncio._get_running_loop() is None:
+            return None
+        # The outermost frame that the loop has not made itself.
+        frame, callback = sys._getframe(1), None
+        while frame is not None:
+            module = str(frame.f_globals.get("__name__"))
+            if module.startswith("asyncio."):
+                break
+            if not module.startswith("switchback."):
+                callback = frame
+            frame = frame.f_back  # type: ignore[assignment]  # typeshed: never None inside the loop
+        if callback is None:
+            return "a callback of the event loop"
+        code = callback.f_code
+        return f"{code.co_qualname}() ({code.co_filename}:{callback.f_lineno})"
+
     def runs(self, loop: object | None) -> bool:
         return loop is not None or asyncio._get_running_loop() is not None
 

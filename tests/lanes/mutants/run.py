@@ -25,6 +25,7 @@ from mutant import MINORS, Mutant, StaleError
 from rooms import (
     cancellation,
     core,
+    created_tasks,
     debug,
     errands,
     fiber,
@@ -54,6 +55,7 @@ ROOMS = {
     "portal": portal,
     "debug": debug,
     "portal_ends": portal_ends,
+    "created_tasks": created_tasks,
 }
 
 #: In seconds, with QUICK=1: afterwards no further mutant is begun.
