@@ -17,7 +17,7 @@ class Array {
   Array() = default;
   Array(const Array&) = delete;
   Array& operator=(const Array&) = delete;
-  ~Array() { std::free(items_); }
+  ~Array() { std::free(static_cast<void*>(items_)); }
 
   bool empty() const { return size_ == 0; }
   std::uint32_t size() const { return size_; }

@@ -106,6 +106,28 @@ def settings() -> None:
     switchback.backend = "native"  # type: ignore[attr-defined]
 
 
+async def number() -> int:
+    return 1
+
+
+def programs() -> None:
+    assert_type(switchback.run(number()), int)
+    assert_type(switchback.trio_run(number), int)
+    with switchback.Runner(debug=True) as runner:
+        assert_type(runner.run(number()), int)
+        switchback.enable(runner.get_loop())
+    switchback.disable()
+    switchback.patch_asyncio()
+    switchback.run(number)  # type: ignore[arg-type]
+
+    @switchback.callback
+    def note(text: str) -> int:
+        return len(text)
+
+    note("text")
+    note(1)  # type: ignore[arg-type]
+
+
 class FrameworkWithoutTrees:
     name = "mine"
 

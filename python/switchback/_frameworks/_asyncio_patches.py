@@ -81,8 +81,10 @@ def _asyncio_run_of(original: Any) -> Any:
         loop = asyncio._get_running_loop()
         if loop_factory is not None:
             options["loop_factory"] = loop_factory
-        if loop is None or loop_factory is not None:
-            return original(main, **options) if loop is None else _run_apart(main, options)
+        if loop is None:
+            return original(main, **options)
+        if loop_factory is not None:
+            return _run_apart(main, options)
         return run_inside(
             loop, as_coroutine(main, "asyncio.run()"), "asyncio.run()", cancel_leftovers=True
         )
@@ -135,7 +137,7 @@ def _runner_close_of(original: Any) -> Any:
 
 def _run_until_complete_of(original: Any) -> Any:
     def run_until_complete(self: Any, future: Any) -> Any:
-        running = asyncio._get_running_loop()
+        running: Any = asyncio._get_running_loop()
         if running is not self:
             if not self.is_closed() and not self.is_running():
                 _prepare(self)

@@ -197,7 +197,7 @@ def _unhook() -> None:
     _engine.unhook_task_type()
     # Another may have replaced it meanwhile, who calls ours.
     if _py_init is not None and PY_TASK.__init__ is _py_init:
-        PY_TASK.__init__ = _py_init.__wrapped__  # type: ignore[attr-defined,method-assign]
+        PY_TASK.__init__ = _py_init.__wrapped__  # type: ignore[attr-defined]
         _py_init = None
     _hooked = False
 
@@ -234,4 +234,4 @@ def _hook_python_task() -> None:
         note_in_scope(self, coro)
 
     _py_init = __init__
-    PY_TASK.__init__ = __init__  # type: ignore[method-assign]
+    PY_TASK.__init__ = __init__

@@ -53,7 +53,8 @@ def run(
         result: T = run_inside(loop, coroutine, "switchback.run()", cancel_leftovers=True)
         return result
     with Runner(debug=debug, loop_factory=loop_factory) as runner:
-        return runner.run(coroutine)
+        answer: T = runner.run(coroutine)
+        return answer
 
 
 class Runner:

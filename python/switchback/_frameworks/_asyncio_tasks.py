@@ -52,14 +52,14 @@ class AsyncioFramework:
         if C_TASK is not None and isinstance(task, C_TASK):
             task_slot().replace(task, task.get_coro(), coroutine)
         else:
-            task._coro = coroutine  # type: ignore[attr-defined]
+            task._coro = coroutine
 
     def is_being_cancelled(self, task: object, error: BaseException) -> bool:
         # Each uncancel() takes back a request, as asyncio.timeout() does. A future that is
         # cancelled raises the same, and cancels no task.
         if not isinstance(error, asyncio.CancelledError) or not isinstance(task, _task_types):
             return False
-        return task.cancelling() > 0
+        return bool(task.cancelling() > 0)
 
     def cancel_again(self, task: object, error: BaseException) -> None:
         assert isinstance(task, _task_types)
@@ -152,7 +152,7 @@ def _find_slot() -> _engine.TaskSlot:
     """Find where the C Task keeps its coroutine, and try it out, on a task that never runs."""
     assert C_TASK is not None
     coroutine, replacement = throwaway(), throwaway()
-    task = C_TASK(coroutine, loop=ThrowawayLoop())  # type: ignore[arg-type]
+    task = C_TASK(coroutine, loop=ThrowawayLoop())
     try:
         slot = _engine.TaskSlot(task, coroutine)
         slot.replace(task, coroutine, replacement)
@@ -162,7 +162,7 @@ def _find_slot() -> _engine.TaskSlot:
         if task.get_coro() is not coroutine:
             raise RuntimeError("the task's own coroutine could not be put back")
     finally:
-        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        task._log_destroy_pending = False
         coroutine.close()
         replacement.close()
     return slot
