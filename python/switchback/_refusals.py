@@ -78,7 +78,8 @@ def _of_pool(thread: threading.Thread) -> str:
     return (
         f", which belongs to a pool of threads: {run_in_pool} and the like run a function outside "
         "of the event loop. A function that awaits needs no such thread: "
-        f"'await {package_name}.with_portal_run_sync(fn)' runs it in the event loop"
+        f"'await {package_name}.with_portal_run_sync(fn)' runs it in the event loop; or "
+        f"{package_name}.enable(), called once in the event loop, has await_() work in its threads"
     )
 
 

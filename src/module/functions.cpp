@@ -167,6 +167,12 @@ PyObject* value_on_stack(PyObject*, PyObject* args) {
   return Py_NewRef(value != nullptr ? value : Py_None);
 }
 
+PyObject* set_await_in_thread(PyObject* module, PyObject* function) {
+  PyObject* const set = function == Py_None ? nullptr : Py_NewRef(function);
+  Py_XSETREF(state_of_module(module).await_in_thread, set);
+  Py_RETURN_NONE;
+}
+
 PyObject* take_lost_cancellation(PyObject*, PyObject*) {
   portal::Portal* const self = portal::active_portal();
   Ref lost = self != nullptr ? portal::take_lost(self) : Ref();
@@ -325,6 +331,9 @@ PyMethodDef functions[] = {
      "set_explainers(no_portal, wrong_thread, not_awaitable)\n\n"
      "Set the functions that word the messages of a NoPortalError, of a portal that was resumed\n"
      "in another thread, and of what cannot be awaited."},
+    {"set_await_in_thread", set_await_in_thread, METH_O,
+     "Set what awaits outside of all portals: a function that returns a tuple of the result, or "
+     "None; or\nNone."},
     {"set_cancellation", set_cancellation, METH_O,
      "Set what judges cancellations, by its functions is_requested(), has_left(), is_part_of() "
      "and\n"

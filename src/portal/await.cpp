@@ -119,6 +119,12 @@ void note_error() {
 // await_() of anything but a coroutine that has not run yet, or elsewhere than on a stack of ours.
 [[gnu::noinline]] PyObject* await_any(ModuleState& module_state, PyObject* awaitable,
                                       bool call_is_told) {
+  if (module_state.await_in_thread != nullptr && Thread::current_fiber() == nullptr) {
+    Ref function = Ref::borrow(module_state.await_in_thread);
+    Ref found = Ref::steal(PyObject_CallOneArg(function.get(), awaitable));
+    if (!found) return nullptr;
+    if (PyTuple_Check(found.get())) return Py_NewRef(PyTuple_GET_ITEM(found.get(), 0));
+  }
   Ref iterator = await_iterator(awaitable);
   if (!iterator) {
     explain_not_awaitable(module_state, awaitable);

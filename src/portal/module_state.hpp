@@ -26,6 +26,9 @@ struct ModuleState {
   PyObject* explain_wrong_thread = nullptr;
   // Likewise for what cannot be awaited, with the object and the message of `await`.
   PyObject* explain_not_awaitable = nullptr;
+  // Called with what is awaited outside of all portals: returns the result in a tuple, or None
+  // where this is not its business; owned, or nullptr.
+  PyObject* await_in_thread = nullptr;
   // What has the functions that judge cancellations; owned, or nullptr.
   PyObject* cancellation = nullptr;
   // What has the functions that look at suspensions, in debug mode; owned, or nullptr.

@@ -118,7 +118,7 @@ def test_in_a_callback(asyncio_library):
 
         await ensure_portal()
         loop.call_soon(callback)
-        assert "with_portal_run" in await_(done)
+        assert "switchback.callback(function)" in await_(done)
 
     asyncio_library.run(main)
 

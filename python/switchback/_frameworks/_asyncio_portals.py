@@ -18,6 +18,7 @@ from typing import Any
 
 from .. import _engine
 from .._portals import bestow_portal
+from . import _asyncio_threads
 from ._asyncio_tasks import C_TASK, PY_TASK, ThrowawayLoop, throwaway
 
 # As the engine reads it: the loop of a tree, or None once it has ended, and the tree around it.
@@ -68,6 +69,7 @@ def enable(loop: Any) -> None:
                 _enabled[id(loop)] = weakref.ref(loop, _forget(id(loop)))
             except TypeError:
                 _enabled[id(loop)] = loop
+            _asyncio_threads.watch(loop)
             _tell_engine()
     if _obstacle is not None:
         from ._asyncio_factories import install
@@ -84,6 +86,7 @@ def disable(loop: Any) -> None:
     with _lock:
         if _enabled.pop(id(loop), None) is None:
             return
+        _asyncio_threads.unwatch(loop)
         _tell_engine()
     if _obstacle is not None:
         from ._asyncio_factories import remove
@@ -173,6 +176,7 @@ def _tell_engine() -> None:
     if wanted and not _hooked:
         _hook()
     _engine.give_portals(tuple(_enabled), _open_trees, _open_scopes > 0)
+    _asyncio_threads.set_active(bool(_enabled))
     if _hooked and not wanted:
         _unhook()
 

@@ -159,3 +159,19 @@ add(
     ");",
     killed_by=("test_a_library_that_nothing_is_known_of",),
 )
+add(
+    "threads_of_a_loop_are_passed_over",
+    "await_() in a thread that the loop has sent a function to finds no portal",
+    AWAIT,
+    "if (PyTuple_Check(found.get())) return Py_NewRef(PyTuple_GET_ITEM(found.get(), 0));",
+    "",
+    killed_by=("test_it_awaits_on_the_loop_and_blocks_only_the_thread",),
+)
+add(
+    "code_with_a_portal_is_taken_for_a_thread",
+    "await_() of anything but a new coroutine asks for a loop of the thread each time",
+    AWAIT,
+    "if (module_state.await_in_thread != nullptr && Thread::current_fiber() == nullptr) {",
+    "if (module_state.await_in_thread != nullptr) {",
+    killed_by=("test_a_portal_in_a_thread_awaits_in_its_own_loop",),
+)
