@@ -16,6 +16,7 @@ ROOMS = (
     "interpreter",
     "tracing",
     "foreign",
+    "timeline",
     "fiber",
     "greenlet",
     "tasks",

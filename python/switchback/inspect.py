@@ -1,7 +1,8 @@
 """What a suspended task waits in: its whole stack, of async and synchronous functions.
 
 ``switchback.inspect.print_stack(task)`` prints it as a traceback. ``print_all()`` prints those of
-all portals, also on a signal (``on_signal(signal.SIGUSR1)``).
+all portals, also on a signal (``on_signal(signal.SIGUSR1)``). ``timeline(file)`` writes which
+portal runs and waits when, for Perfetto.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import Any, TextIO
 
 from . import _engine
 from ._frameworks import Task, framework_of
+from ._timeline import timeline
 
-__all__ = ["extract_stack", "on_signal", "print_all", "print_stack"]
+__all__ = ["extract_stack", "on_signal", "print_all", "print_stack", "timeline"]
 
 
 def extract_stack(task: Task) -> traceback.StackSummary:

@@ -13,6 +13,7 @@
 #include "portal/cancellation.hpp"
 #include "portal/close.hpp"
 #include "portal/created_tasks.hpp"
+#include "portal/noted_step.hpp"
 
 namespace switchback {
 namespace {
@@ -257,6 +258,19 @@ PyObject* close_suspended_portals(PyObject*, PyObject*) {
   Py_RETURN_NONE;
 }
 
+PyObject* start_timeline(PyObject* module, PyObject*) {
+  if (!portal::start_timeline(state_of_module(module))) return nullptr;
+  Py_RETURN_NONE;
+}
+
+PyObject* take_timeline(PyObject* module, PyObject*) {
+  return portal::take_timeline(state_of_module(module));
+}
+
+PyObject* stop_timeline(PyObject* module, PyObject*) {
+  return portal::stop_timeline(state_of_module(module));
+}
+
 PyObject* live_stacks(PyObject*, PyObject*) { return PyLong_FromSize_t(fiber::StackFiber::live()); }
 
 PyObject* idle_stacks(PyObject*, PyObject*) {
@@ -367,6 +381,13 @@ PyMethodDef functions[] = {
      "do, or if the program has not imported it."},
     {"close_suspended_portals", close_suspended_portals, METH_NOARGS,
      "Close every portal that is suspended in await_() in this thread."},
+    {"start_timeline", start_timeline, METH_NOARGS,
+     "Have each step of a portal noted from now on."},
+    {"take_timeline", take_timeline, METH_NOARGS,
+     "Return what was noted since the last time, as JSON objects of the Trace Event format with a\n"
+     "comma before each, and a list of the system's numbers of threads that are new in it."},
+    {"stop_timeline", stop_timeline, METH_NOARGS,
+     "Note no more steps, and return the rest as take_timeline() does."},
     {"live_stacks", live_stacks, METH_NOARGS,
      "Return the number of stacks in the process, those that are kept for reuse included."},
     {"idle_stacks", idle_stacks, METH_NOARGS,

@@ -1,5 +1,6 @@
 // The extension module switchback._engine: its state, its start and its end.
 #include <new>
+#include <utility>
 
 #include "core/os/system.hpp"
 #include "core/stack_parts.hpp"
@@ -102,6 +103,7 @@ int clear(PyObject* module) {
   Py_CLEAR(module_state.name_throw);
   Py_CLEAR(module_state.name_close);
   module_state.current_tasks.clear();
+  delete std::exchange(module_state.timeline, nullptr);
   return 0;
 }
 

@@ -55,7 +55,7 @@ PyObject* close_portal(Portal* self) {
       self->fiber != nullptr || PyCoro_CheckExact(self->target) || PyGen_CheckExact(self->target);
   const Step step = {exit.get(), exits_by_exception ? Step::Kind::throw_ : Step::Kind::close};
   PyObject* result;
-  const PySendResult outcome = run_step(self, step, &result);
+  const PySendResult outcome = take_step(self, step, &result);
   return closed(outcome, result);
 }
 

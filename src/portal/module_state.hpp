@@ -6,6 +6,7 @@
 #include "interpreter/stack_settings.hpp"
 #include "portal/created_tasks.hpp"
 #include "tasks/current_tasks.hpp"
+#include "timeline/timeline.hpp"
 
 namespace switchback::portal {
 
@@ -38,6 +39,9 @@ struct ModuleState {
   PyObject* name_close = nullptr;
   tasks::CurrentTasks current_tasks;
   CreatedTasks created_tasks;
+  // What each step is noted in; owned, or nullptr. And the first track of the next one.
+  timeline::Timeline* timeline = nullptr;
+  timeline::Track next_track = 1;
   BackendSetting backend = BackendSetting::automatic;
   greenlet::Api greenlet;
 };

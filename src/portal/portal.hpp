@@ -48,6 +48,8 @@ struct Portal {
   bool looks_late;
   std::int32_t mark;  // for the Python package, which tells by it who has put a task into a portal
   Phase phase;
+  // In the timeline that is being written, or in an earlier one; zero if in none.
+  timeline::Track track;
   // The tasks that were current when the running step began.
   tasks::NotedTasks noted;
   PyObject* weak_references;

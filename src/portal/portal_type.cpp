@@ -9,34 +9,40 @@
 #include "portal/awaitable.hpp"
 #include "portal/backend.hpp"
 #include "portal/close.hpp"
+#include "portal/noted_step.hpp"
 #include "portal/step.hpp"
 
 namespace switchback::portal {
 namespace {
 
+using TakeStep = PySendResult (*)(Portal*, Step, PyObject**);
+
+// Most steps are run by these two slots.
+template <TakeStep take>
 PySendResult am_send(PyObject* self, PyObject* value, PyObject** result) {
-  return run_step(as_portal(self), Step::sent(value), result);
+  return take(as_portal(self), Step::sent(value), result);
+}
+
+template <TakeStep take>
+PyObject* tp_iternext(PyObject* self) {
+  PyObject* result;
+  if (take(as_portal(self), Step::sent(Py_None), &result) != PYGEN_RETURN) return result;
+  // Without an exception, the end of an iterator means None.
+  if (result != Py_None) set_stop_iteration(result);
+  Py_DECREF(result);
+  return nullptr;
 }
 
 // Runs a step and reports its outcome as a method does: a return is a StopIteration.
 PyObject* step_as_method(PyObject* self, Step step) {
   PyObject* result;
-  if (run_step(as_portal(self), step, &result) != PYGEN_RETURN) return result;
+  if (take_step(as_portal(self), step, &result) != PYGEN_RETURN) return result;
   set_stop_iteration(result);
   Py_DECREF(result);
   return nullptr;
 }
 
 PyObject* send(PyObject* self, PyObject* value) { return step_as_method(self, Step::sent(value)); }
-
-PyObject* tp_iternext(PyObject* self) {
-  PyObject* result;
-  if (run_step(as_portal(self), Step::sent(Py_None), &result) != PYGEN_RETURN) return result;
-  // Without an exception, the end of an iterator means None.
-  if (result != Py_None) set_stop_iteration(result);
-  Py_DECREF(result);
-  return nullptr;
-}
 
 // The exception that throw(type[, value[, traceback]]) or throw(value) means, or an empty
 // reference with an exception set.
@@ -195,6 +201,8 @@ void dealloc(PyObject* object) {
   Py_TRASHCAN_BEGIN(object, dealloc);  // a portal around a portal, and so on
   if (self->weak_references != nullptr) PyObject_ClearWeakRefs(object);
   PyTypeObject* const type = Py_TYPE(object);
+  if (self->track != 0) [[unlikely]]
+    end_track(self);
   if (self->kept != nullptr) release_kept(self);
   if (self->fiber == nullptr) Py_XDECREF(self->target);
   Py_XDECREF(self->args);
@@ -260,9 +268,9 @@ PyType_Slot slots[] = {
     {Py_tp_clear, slot(clear)},
     {Py_tp_repr, slot(repr)},
     {Py_tp_iter, slot(itself)},
-    {Py_tp_iternext, slot(tp_iternext)},
+    {Py_tp_iternext, slot(tp_iternext<run_step>)},
     {Py_am_await, slot(am_await)},
-    {Py_am_send, slot(am_send)},
+    {Py_am_send, slot(am_send<run_step>)},
     {Py_tp_methods, methods},
     {Py_tp_getset, getset},
     {Py_tp_members, members},
@@ -282,6 +290,12 @@ static_assert(interpreter::frame_state_offset == 0 ||
               interpreter::frame_state_offset == offsetof(Portal, frame_state));
 
 }  // namespace
+
+void set_noted(const ModuleState& module_state, bool is_noted) {
+  PyTypeObject& type = *module_state.portal_type;
+  type.tp_as_async->am_send = is_noted ? am_send<take_step> : am_send<run_step>;
+  type.tp_iternext = is_noted ? tp_iternext<take_step> : tp_iternext<run_step>;
+}
 
 bool add_portal_type(PyObject* module, ModuleState& module_state) {
   module_state.portal_type =

@@ -20,4 +20,7 @@ struct Step {
 // switch: this runs on a fiber, and comes back on the caller's stack.
 PySendResult run_step(Portal* self, Step step, PyObject** result);
 
+// The same, noted in the module's timeline if there is one.
+PySendResult take_step(Portal* self, Step step, PyObject** result);
+
 }  // namespace switchback::portal

@@ -37,6 +37,7 @@ from rooms import (
     portal_ends,
     reprs,
     tasks,
+    timeline,
     tracing,
 )
 
@@ -51,6 +52,7 @@ ROOMS = {
     "errands": errands,
     "greenlet": greenlet,
     "tasks": tasks,
+    "timeline": timeline,
     "tracing": tracing,
     "portal": portal,
     "debug": debug,
