@@ -1,4 +1,7 @@
-"""Says what there is here, for reports of faults: ``python -m switchback``."""
+"""Says what there is here, for reports of faults: ``python -m switchback``.
+
+``python -m switchback inspect PID`` prints what the portals of another process wait in.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 
 import switchback
-from switchback import _engine, await_, settings, with_portal_run_sync
+from switchback import _engine, _remote, await_, settings, with_portal_run_sync
 
 #: What portals may work with, whose versions tell something.
 PACKAGES = ("greenlet", "greenback", "trio", "anyio", "uvloop", "gevent", "eventlet", "sniffio")
@@ -19,6 +22,8 @@ PACKAGES = ("greenlet", "greenback", "trio", "anyio", "uvloop", "gevent", "event
 
 def main() -> int:
     """Print what there is, and try it. Return an exit code: 0 if all of it works."""
+    if sys.argv[1:2] == ["inspect"]:
+        return _remote.main(sys.argv[2:])
     for title, text in facts():
         print(f"{title + ':':<12} {text}")
     failures = 0

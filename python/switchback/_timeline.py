@@ -32,14 +32,14 @@ def timeline(file: str | os.PathLike[str] | IO[str] | IO[bytes]) -> Iterator[Non
     written at a time in a process; a second one is a RuntimeError. A child of `os.fork()` writes
     none.
     """
-    writer = _Writer(file)
+    writer = Writer(file)
     try:
         yield
     finally:
         writer.close()
 
 
-class _Writer:
+class Writer:
     """The file, and the thread that writes it."""
 
     def __init__(self, file: Any) -> None:

@@ -8,7 +8,6 @@ portal runs and waits when, for Perfetto.
 from __future__ import annotations
 
 import gc
-import signal as _signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Any, TextIO
 
 from . import _engine
 from ._frameworks import Task, framework_of
+from ._signals import print_on_signal
 from ._timeline import timeline
 
 __all__ = ["extract_stack", "on_signal", "print_all", "print_stack", "timeline"]
@@ -52,8 +52,13 @@ def print_all(file: TextIO | None = None) -> None:
 
 
 def on_signal(signum: int, file: TextIO | None = None) -> None:
-    """Have `print_all` called whenever the process gets a signal. Call it in the main thread."""
-    _signal.signal(signum, lambda *_: print_all(file))
+    """Have `print_all` called whenever the process gets a signal.
+
+    A thread does it, also while the main thread hangs in C code. Where C code keeps the interpreter
+    to itself, it comes afterwards. In a child of `os.fork()`, the main thread does it, between two
+    instructions; so it does on Windows, where this is to be called in the main thread.
+    """
+    print_on_signal(signum, lambda: print_all(file))
 
 
 def frames_of_portal(portal: Any) -> list[FrameType]:

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/os/system.hpp"
 #include "fiber/thread.hpp"
 #include "greenlet/takeover.hpp"
 #include "interpreter/stack_state.hpp"
@@ -258,6 +259,12 @@ PyObject* close_suspended_portals(PyObject*, PyObject*) {
   Py_RETURN_NONE;
 }
 
+PyObject* write_on_signal(PyObject*, PyObject* args) {
+  int number, file;
+  if (!PyArg_ParseTuple(args, "ii", &number, &file)) return nullptr;
+  return PyBool_FromLong(core::write_on_signal(number, file));
+}
+
 PyObject* start_timeline(PyObject* module, PyObject*) {
   if (!portal::start_timeline(state_of_module(module))) return nullptr;
   Py_RETURN_NONE;
@@ -381,6 +388,10 @@ PyMethodDef functions[] = {
      "do, or if the program has not imported it."},
     {"close_suspended_portals", close_suspended_portals, METH_NOARGS,
      "Close every portal that is suspended in await_() in this thread."},
+    {"write_on_signal", write_on_signal, METH_VARARGS,
+     "write_on_signal(number, file)\n\n"
+     "Have a byte written to the file descriptor whenever the process gets the signal, whatever it "
+     "does.\nReturn whether that can be."},
     {"start_timeline", start_timeline, METH_NOARGS,
      "Have each step of a portal noted from now on."},
     {"take_timeline", take_timeline, METH_NOARGS,

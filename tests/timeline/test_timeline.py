@@ -105,22 +105,24 @@ def test_what_is_no_coroutine_is_named_by_its_type():
 
 
 def test_nested_portals_have_tracks_of_their_own():
+    class Waits:
+        def __await__(self):
+            yield
+
+    def inner():
+        await_(Waits())
+
     def outer():
-        inner = asyncio.new_event_loop()
-        loop = asyncio._get_running_loop()
-        asyncio._set_running_loop(None)
-        task = asyncio.current_task(loop)
-        asyncio.tasks._leave_task(loop, task)
-        try:
-            inner.run_until_complete(with_portal_run_sync(work, 1))
-        finally:
-            asyncio.tasks._enter_task(loop, task)
-            asyncio._set_running_loop(loop)
-            inner.close()
+        portal = _engine.open_call_portal(inner, ())
+        for _ in range(2):
+            try:
+                portal.send(None)
+            except StopIteration:
+                pass
 
     tracks, _ = trace_tasks(outer)
     [(began, ended, _)] = tracks[1].stretches
-    assert tracks[2].names() == ["work", "await_(fetch)", "work"]
+    assert tracks[2].names() == [inner.__qualname__, "await_(generator)", inner.__qualname__]
     assert began < tracks[2].stretches[0][0] < tracks[2].stretches[-1][1] < ended
 
 

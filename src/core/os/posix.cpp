@@ -2,6 +2,7 @@
 #include "core/os/system.hpp"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -200,6 +201,29 @@ void discard_memory(std::byte* low, std::size_t size) noexcept {
 }
 
 void at_fork(void (*before)(), void (*after)()) noexcept { pthread_atfork(before, after, after); }
+
+namespace {
+
+constexpr int most_signals = 65;
+std::array<std::atomic<int>, most_signals> files_of_signals;
+
+void write_to_file_of(int number) {
+  const int error = errno;
+  [[maybe_unused]] const auto written =
+      write(files_of_signals[static_cast<std::size_t>(number)].load(), "", 1);
+  errno = error;
+}
+
+}  // namespace
+
+bool write_on_signal(int number, int file) noexcept {
+  if (number <= 0 || number >= most_signals) return false;
+  files_of_signals[static_cast<std::size_t>(number)].store(file);
+  struct sigaction action = {};
+  action.sa_handler = write_to_file_of;
+  action.sa_flags = SA_RESTART | SA_ONSTACK;
+  return sigaction(number, &action, nullptr) == 0;
+}
 
 bool has_shadow_stack() noexcept {
 #if defined(__linux__) && defined(__x86_64__)

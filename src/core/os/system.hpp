@@ -77,6 +77,10 @@ using Lock = std::mutex;
 // processes. For locks, which another thread may hold in that moment.
 void at_fork(void (*before)(), void (*after)()) noexcept;
 
+// Has a byte written to the file descriptor whenever the process gets the signal, whatever it is
+// doing. Interrupts no call of the system. Returns false where that cannot be.
+bool write_on_signal(int number, int file) noexcept;
+
 // Whether the calling thread has a shadow stack (CET), to which the processor compares the address
 // of every return. switch_stacks() does not switch it, so that the next return would end the
 // process.

@@ -52,6 +52,8 @@ void discard_memory(std::byte* low, std::size_t size) noexcept {
 
 void at_fork(void (*)(), void (*)()) noexcept {}
 
+bool write_on_signal(int, int) noexcept { return false; }
+
 // A program's image says whether it is made for them (/CETCOMPAT), and an administrator may
 // overrule that. In the usual mode, a return that does not match is let pass in modules that are
 // not made for them; but which module returns first, and what all the others are made for, is not
