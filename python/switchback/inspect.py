@@ -12,14 +12,17 @@ import sys
 import traceback
 from collections.abc import Iterator
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from . import _engine
 from ._frameworks import Task, framework_of
 from ._signals import print_on_signal
 from ._timeline import timeline
 
-__all__ = ["extract_stack", "on_signal", "print_all", "print_stack", "timeline"]
+if TYPE_CHECKING:
+    from ._debugger import set_trace
+
+__all__ = ["extract_stack", "on_signal", "print_all", "print_stack", "set_trace", "timeline"]
 
 
 def extract_stack(task: Task) -> traceback.StackSummary:
@@ -59,6 +62,15 @@ def on_signal(signum: int, file: TextIO | None = None) -> None:
     instructions; so it does on Windows, where this is to be called in the main thread.
     """
     print_on_signal(signum, lambda: print_all(file))
+
+
+def __getattr__(name: str) -> Any:
+    # Not before it is used: pdb imports a lot.
+    if name == "set_trace":
+        from ._debugger import set_trace
+
+        return set_trace
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def frames_of_portal(portal: Any) -> list[FrameType]:

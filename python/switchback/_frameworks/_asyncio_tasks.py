@@ -67,6 +67,11 @@ class AsyncioFramework:
         task.cancel(*error.args[:1])
         task.uncancel()  # no further request
 
+    def others_stand_still(self) -> AbstractContextManager[None]:
+        from ._asyncio_standstill import others_stand_still
+
+        return others_stand_still()
+
     def new_event(self) -> asyncio.Event:
         return asyncio.Event()
 
