@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import wraps
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import ParamSpec, TypeVar, overload
 
 from . import _engine
@@ -33,8 +33,23 @@ def exclusive(fn: Callable[P, T] | None = None, /) -> Exclusive | Callable[P, T]
 
     This is for libraries that keep what their calls are doing where calls of several portals cannot
     be told apart: in a counter, or under a lock of the thread.
+
+    It raises `TypeError` for what cannot be called. A module is that, too: not all that leads into
+    one is a call of its functions.
     """
     return Exclusive() if fn is None else Exclusive()(fn)
+
+
+def _check_callable(fn: object) -> None:
+    if isinstance(fn, str | ModuleType):
+        name = fn if isinstance(fn, str) else fn.__name__
+        raise TypeError(
+            f"exclusive() takes a function, and not the module {name!r}: operators, attributes and "
+            f"methods of its C types lead into a module where nothing can be put in between. Make "
+            f"one exclusive(), call the functions by it, and use it in 'with' around the rest"
+        )
+    if not callable(fn):
+        raise TypeError(f"exclusive() takes a function, not {type(fn).__name__}")
 
 
 class Exclusive:
@@ -55,6 +70,7 @@ class Exclusive:
 
     def __call__(self, fn: Callable[P, T], /) -> Callable[P, T]:
         """Return a function that calls `fn` inside."""
+        _check_callable(fn)
 
         @wraps(fn)
         def alone(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import shutil
 import threading
 
@@ -177,6 +178,26 @@ def test_a_word_that_points_elsewhere_is_left_alone(calls):
     assert calls.get_call() == elsewhere
     calls.set_call(None)
     assert finish(portal) is None
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="needs glibc")
+def test_thread_locals_of_the_c_library_are_left_alone(built):
+    calls = load(built("thread-local"))
+    locale_in_use = ctypes.CDLL(None).uselocale
+    locale_in_use.restype, locale_in_use.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    before = locale_in_use(None)
+    seen = []
+
+    def call(place):
+        seen.append(place)
+        # A library that is watched has its call exchanged meanwhile.
+        return calls.call_back(1, lambda: (wait(), locale_in_use(None)))
+
+    portal = suspended(calls.call_with_locale, call)
+    assert calls.under_way() == 0
+    assert locale_in_use(None) == seen[0]
+    assert finish(portal) == (("done", seen[0]), True)
+    assert locale_in_use(None) == before
 
 
 def test_calls_of_nested_libraries_end_out_of_order(built, tmp_path):

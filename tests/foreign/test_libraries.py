@@ -34,12 +34,14 @@ def check_case(program: str, case: str, modules: Path | None = None) -> None:
     check_child(run_python(SUPPORT / f"{program}.py", case, **changes))
 
 
-def compile_module(name: str, directory: Path, headers: list[Path], *options: str) -> Path:
+def compile_module(
+    name: str, directory: Path, headers: list[Path], *options: str, source: Path | None = None
+) -> Path:
     """Compile an extension module in C++ for this Python, once for each state of its source."""
     compiler = shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")
     if compiler is None:
         pytest.skip("needs a C++ compiler")
-    source = SUPPORT / f"{name}.cpp"
+    source = source or SUPPORT / f"{name}.cpp"
     module = directory / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     if module.exists() and module.stat().st_mtime > source.stat().st_mtime:
         return directory
@@ -81,6 +83,18 @@ def nanobind_calls() -> Path:
     return compile_module("nanobind_calls", built("nanobind"), headers, *options)
 
 
+@pytest.fixture(scope="session")
+def cython_calls() -> Path:
+    place_of("Cython")
+    directory, source = built("cython"), SUPPORT / "cython_calls.pyx"
+    directory.mkdir(parents=True, exist_ok=True)
+    made = directory / "cython_calls.cpp"
+    if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
+        command = [sys.executable, "-m", "cython", "--cplus", "-3", source, "-o", made]
+        subprocess.run(command, check=True)
+    return compile_module("cython_calls", directory, [], "-w", source=made)
+
+
 @pytest.mark.parametrize("case", cases_of("pybind11_tasks"))
 def test_pybind11(case, pybind11_calls):
     check_case("pybind11_tasks", case, pybind11_calls)
@@ -102,3 +116,24 @@ def test_c_code_that_keeps_nothing(case):
     if case == "cffi_callback":
         place_of("cffi")
     check_case("standard_tasks", case)
+
+
+@pytest.mark.parametrize("case", cases_of("cython_tasks"))
+def test_cython(case, cython_calls):
+    check_case("cython_tasks", case, cython_calls)
+
+
+#: Where a case is not named for the package that it imports.
+PACKAGES = {"pillow": "PIL"}
+STANDARD = ("gzip",)
+
+
+@pytest.mark.parametrize(
+    ("program", "case"),
+    [(program, case) for program in ("data_tasks", "text_tasks") for case in cases_of(program)],
+)
+def test_libraries_that_call_back(program, case):
+    name = case.partition("_")[0]
+    if name not in STANDARD:
+        place_of(PACKAGES.get(name, name))
+    check_case(program, case)

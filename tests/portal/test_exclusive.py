@@ -272,3 +272,26 @@ def test_a_function_keeps_its_name():
         """Say what it does."""
 
     assert (named.__name__, named.__doc__) == ("named", "Say what it does.")
+
+
+@pytest.mark.parametrize("module", ["polars", asyncio], ids=["name", "module"])
+def test_a_module_is_refused_with_what_to_do(module):
+    name = module if isinstance(module, str) else "asyncio"
+    with pytest.raises(TypeError, match=f"the module '{name}'.*use it in 'with'"):
+        exclusive(module)
+    with pytest.raises(TypeError, match="the module"):
+        exclusive()(module)
+
+
+def test_what_cannot_be_called_is_refused():
+    with pytest.raises(TypeError, match="exclusive\\(\\) takes a function, not int"):
+        exclusive(1)
+
+
+def test_what_leads_into_a_c_type_cannot_be_replaced():
+    # Which is why a module as a whole cannot be had.
+    import array
+
+    for name in ("__add__", "__getitem__", "append"):
+        with pytest.raises(TypeError, match="immutable type"):
+            setattr(array.array, name, None)

@@ -5,6 +5,7 @@
  * extension module, it can be imported.
  */
 #include <Python.h>
+#include <locale.h>
 #include <pthread.h>
 
 struct call {
@@ -61,6 +62,18 @@ PyObject* call_back(long number, PyObject* function) {
 long under_way(void) {
   struct call* call = get();
   return call == NULL ? 0 : call->number;
+}
+
+/* Calls function() while a thread-local of the C library points to a locale on the stack. */
+PyObject* call_with_locale(PyObject* function) {
+  struct __locale_struct on_stack;
+  locale_t global = duplocale(LC_GLOBAL_LOCALE);
+  memcpy(&on_stack, global, sizeof on_stack);
+  locale_t before = uselocale(&on_stack);
+  PyObject* result = PyObject_CallOneArg(function, PyLong_FromVoidPtr(&on_stack));
+  uselocale(before);
+  freelocale(global);
+  return result;
 }
 
 /* For a caller that keeps the data itself. */

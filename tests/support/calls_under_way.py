@@ -39,6 +39,8 @@ def load(place: Path) -> ctypes.PyDLL:
     library.call_back.argtypes = [ctypes.c_long, ctypes.py_object]
     library.call_back.restype = ctypes.py_object
     library.under_way.restype = ctypes.c_long
+    library.call_with_locale.argtypes = [ctypes.py_object]
+    library.call_with_locale.restype = ctypes.py_object
     library.set_call.argtypes = [ctypes.c_void_p]
     library.get_call.restype = ctypes.c_void_p
     return library

@@ -1,9 +1,11 @@
 // An extension module by pybind11 that calls back in each of the ways that pybind11 has.
 #include <pybind11/functional.h>
+#include <pybind11/iostream.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include <functional>
+#include <iostream>
 #include <string>
 #include <vector>
 
@@ -49,6 +51,16 @@ PYBIND11_MODULE(pybind11_calls, m) {
     std::string all;
     for (const std::string& name : names) all += f(name);
     return all;
+  });
+  // What is written to std::cout meanwhile goes to a Python file, for all of the process.
+  m.def("redirected", [](const py::object& file, const std::function<int(int)>& f) {
+    py::scoped_ostream_redirect redirect(std::cout, file);
+    int sum = 0;
+    for (int i = 1; i <= 2; ++i) {
+      sum += f(i);
+      std::cout << sum << std::flush;
+    }
+    return sum;
   });
   m.def("without_gil", [](const std::function<int(int)>& f) {
     py::gil_scoped_release released;

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import sys
 import weakref
 
 import pybind11_calls as calls
 from support.many_tasks import check, later
+
+from switchback import exclusive
 
 
 def function(index):
@@ -80,6 +83,13 @@ def calls_in_calls(index):
     return calls.twice(f"task {index}", outer)
 
 
+@exclusive
+def redirected_one_at_a_time(index):
+    place = io.StringIO()
+    total = calls.redirected(place, lambda x: later(index, index * x, x))
+    return total, place.getvalue()
+
+
 CASES = {
     "function": (function, lambda i: f"task {i}:{3 * i}"),
     "function_under_a_loop": (function, lambda i: f"task {i}:{3 * i}"),
@@ -89,6 +99,7 @@ CASES = {
     "kept_alive": (kept_alive, lambda i: f"square {i}"),
     "exception_out_of_a_callback": (exception_out_of_a_callback, lambda i: i),
     "exception_that_is_translated": (exception_that_is_translated, lambda i: -1),
+    "redirected_one_at_a_time": (redirected_one_at_a_time, lambda i: (3 * i, f"{i}{3 * i}")),
     "calls_in_calls": (calls_in_calls, lambda i: f"task {i}:14"),
 }
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 
-from scipy import integrate, optimize
+from scipy import LowLevelCallable, integrate, optimize
 from support.many_tasks import check, later
 
 
@@ -64,6 +65,19 @@ def odeint(k):
     return rounded(integrate.odeint(lambda y, t: later(k, [k]), [0.0], [0.0, 1.0])[-1][0])
 
 
+def low_level_callable(k):
+    kind = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)
+    function = kind(lambda x: later(k, k * x))
+    return rounded(integrate.quad(LowLevelCallable(function), 0, 1)[0])
+
+
+def calls_in_calls(k):
+    def inner(x):
+        return integrate.quad(lambda y: later(k, k * y), 0, 1)[0] - x * k / 2
+
+    return rounded(optimize.fsolve(inner, [0.5])[0])
+
+
 CASES = {
     "fsolve": (fsolve, float),
     "leastsq": (leastsq, float),
@@ -77,6 +91,8 @@ CASES = {
     "solve_ivp": (solve_ivp, float),
     "solve_ivp_in_fortran": (solve_ivp_in_fortran, float),
     "odeint": (odeint, float),
+    "low_level_callable": (low_level_callable, lambda k: k / 2),
+    "calls_in_calls": (calls_in_calls, lambda k: 1.0 if k else 0.5),
 }
 
 

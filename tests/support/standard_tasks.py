@@ -60,6 +60,29 @@ def sqlite_aggregate(index):
         return connection.execute("select total_later(n) from numbers").fetchone()[0]
 
 
+def sqlite_authorizer_and_collation(index):
+    with sqlite3.connect(":memory:") as connection:
+        connection.create_collation(
+            "later", lambda a, b: later(index, (a > b) - (a < b), len(a + b))
+        )
+        connection.execute("create table names (n text)")
+        connection.executemany("insert into names values (?)", [("b",), ("c",), (f"a{index}",)])
+        connection.set_authorizer(lambda *_: later(index, sqlite3.SQLITE_OK))
+        found = connection.execute("select n from names order by n collate later").fetchall()
+        connection.set_authorizer(None)
+        return [name for (name,) in found]
+
+
+def sqlite_progress(index):
+    seen = []
+    with sqlite3.connect(":memory:") as connection:
+        connection.set_progress_handler(lambda: seen.append(later(index, None, len(seen))), 40)
+        connection.set_trace_callback(lambda _: later(index, None))
+        numbers = "with recursive n(x) as (select 1 union all select x + 1 from n where x < 60)"
+        total = connection.execute(f"{numbers} select sum(x) + {index} from n").fetchone()[0]
+    return total, len(seen) > 2
+
+
 def expat_handlers(index):
     parser = xml.parsers.expat.ParserCreate()
     names = []
@@ -78,6 +101,11 @@ CASES = {
     "cffi_callback": (cffi_callback, lambda i: sorted([3, i, 1, 2])),
     "sqlite_function": (sqlite_function, lambda i: 3 * i),
     "sqlite_aggregate": (sqlite_aggregate, lambda i: 3 + i),
+    "sqlite_authorizer_and_collation": (
+        sqlite_authorizer_and_collation,
+        lambda i: [f"a{i}", "b", "c"],
+    ),
+    "sqlite_progress": (sqlite_progress, lambda i: (1830 + i, True)),
     "expat_handlers": (expat_handlers, lambda i: [f"a{i}", "b", "c"]),
     "reduce_and_sort": (reduce_and_sort, lambda i: 4 + i),
 }

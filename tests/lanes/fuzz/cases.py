@@ -20,6 +20,7 @@ MARKS = {
     "@THROW(": ("athrow(", "throw("),
     "@GREENLET(": ("await h.greenlets.call_natively(", "h.greenlets.call_in_portal("),
     "@IN(": ("h.greenlets.NativeGenerator(", "h.greenlets.GeneratorOfPortal("),
+    "@LIBRARY(": ("await h.libraries.call_natively(h, ", "h.libraries.call_in_portal(h, "),
     "@EACH(": ("await h.each_natively(", "h.each_in_portal("),
     "@RUN(": ("await h.run_natively(", "contextvars.copy_context().run("),
     "@COROUTINE(": ("h.coroutine(", "h.portal("),

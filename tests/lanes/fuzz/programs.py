@@ -35,6 +35,9 @@ KINDS = "sscsscpyagm" if sys.version_info >= (3, 13) else "sscsscpag"
 #: Whether programs start greenlets as well.
 WITH_GREENLETS = os.environ.get("SWITCHBACK_TEST_BESIDE") == "greenlet"
 
+#: Whether they call libraries that keep the call under way in thread-locals.
+WITH_LIBRARIES = bool(os.environ.get("SWITCHBACK_FUZZ_LIBRARIES"))
+
 _choices = [st.integers(0, max(n - 1, 0)) for n in range(64)]
 
 
@@ -198,6 +201,8 @@ class Writer:
                 f"@RUN({callee})",
                 self.awaited(kind, f"@COROUTINE({callee})"),
             ]
+            if WITH_LIBRARIES:
+                calls += [f"@LIBRARY({self.below(10)}, {callee})"] * 6
             if WITH_GREENLETS:
                 calls += [f"@GREENLET({callee})"] * 3
             call = self.pick(calls)

@@ -2,7 +2,8 @@
 
 Without arguments, this starts child processes for chunks of programs: a crash is then reported with
 the seed and the program. SWITCHBACK_FUZZ_PROGRAMS is how many, SWITCHBACK_FUZZ_SEED where to start.
-Where SWITCHBACK_TEST_BESIDE is greenlet, programs start greenlets.
+Where SWITCHBACK_TEST_BESIDE is greenlet, programs start greenlets. With the argument `libraries`,
+functions are called by libraries that keep the call under way in thread-locals.
 """
 
 from __future__ import annotations
@@ -100,6 +101,10 @@ def main() -> None:
     seed = int(os.environ.get("SWITCHBACK_FUZZ_SEED") or random.randrange(10**9))
     print(f"seed {seed} (SWITCHBACK_FUZZ_SEED={seed} repeats this run)", flush=True)
     directory = Path(tempfile.mkdtemp(prefix="switchback-fuzz-"))
+    if sys.argv[1:] == ["libraries"]:
+        import libraries
+
+        libraries.build(directory)
     start = time.monotonic()
     done = 0
     chunks = [

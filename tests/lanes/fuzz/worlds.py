@@ -55,6 +55,7 @@ class World:
         # portal share. So when that is, is not compared.
         self.gone: list[Any] = []
         self.fuel = FUEL
+        self.number = 0  # of the latest call by a library
         self.slots: list[Any] = [None] * 3
         self.stepped: set[int] = set()
         self.begun: set[int] = set()
@@ -176,6 +177,17 @@ class World:
         import greenlets
 
         return greenlets
+
+    @functools.cached_property
+    def libraries(self) -> types.ModuleType:
+        """What programs use that call libraries which keep the call under way."""
+        import libraries
+
+        return libraries
+
+    def next_number(self) -> int:
+        self.number += 1
+        return self.number
 
     # Private contexts.
 

@@ -152,13 +152,22 @@ add(
     killed_by=("libraries_loaded_and_used_in_a_step",),
 )
 
+add(
+    "thread_locals_of_the_system_are_exchanged",
+    "the C library has another locale than it was given",
+    SYSTEM,
+    "return is_of_the_system(module.name) ||",
+    "return",
+    killed_by=("test_thread_locals_of_the_c_library_are_left_alone",),
+)
+
 # Where it is called.
 
 add(
     "stacks_are_entered_without_their_words",
     "a library finds no call under way when a callback returns",
     STACK,
-    "if (words.before_enter() != 0) words.enter(foreign_, nested);",
+    "words.enter(foreign_, nested);",
     "(void)nested;",
     killed_by=("test_calls_that_end_out_of_order_stay_apart",),
 )
