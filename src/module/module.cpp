@@ -68,6 +68,7 @@ int exec(PyObject* module) {
   if (!make_names(module_state) || !make_stack_settings(module_state.stack_settings)) return -1;
   module_state.task_slot_type = tasks::add_task_slot_type(module);
   const bool complete = module_state.task_slot_type != nullptr &&
+                        PyModule_AddFunctions(module, setting_functions) == 0 &&
                         add_no_portal_error(module, module_state) &&
                         portal::add_portal_type(module, module_state) && add_constants(module);
   return complete ? 0 : -1;
