@@ -5,8 +5,8 @@
 
 namespace switchback {
 
-// Each ends in an entry without a name. The first has portals, and await_() with what belongs to it;
-// the other one has what holds for all of them.
+// Each ends in an entry without a name. The first has portals, and await_() with what belongs to
+// it; the other one has what holds for all of them.
 extern PyMethodDef functions[];
 extern PyMethodDef setting_functions[];
 
