@@ -2,7 +2,7 @@
 
 import atexit as _atexit
 
-from . import _cancellation, _engine, _imports, _refusals, _reprs, _settings
+from . import _calls, _cancellation, _engine, _imports, _refusals, _reprs, _settings
 from ._engine import NoPortalError as NoPortalError, await_ as await_
 from ._exclusive import Exclusive as Exclusive, exclusive as exclusive
 from ._frameworks import (
@@ -62,6 +62,7 @@ _engine.set_explainers(
     _refusals.explain_no_portal, _refusals.explain_wrong_thread, _refusals.explain_not_awaitable
 )
 _engine.set_cancellation(_cancellation)
+_engine.set_link_calls(_calls.link_calls)
 _watch_imports()
 _imports.install()
 _reprs.install()

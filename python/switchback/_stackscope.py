@@ -14,14 +14,15 @@ def install_glue() -> None:
     """Have stackscope show the frames of portals."""
     import stackscope
 
-    from .inspect import frames_of_portal
+    from ._calls import frames_of_portal
 
     @stackscope.unwrap_stackitem.register(_engine.Portal)
     def unwrap_portal(portal: Any) -> list[object]:
         # A portal that runs has its frames on the thread's stack, as a coroutine has.
         items: list[object] = [*frames_of_portal(portal)]
-        if portal.cr_await is not None:
-            items.append(portal.cr_await)
+        awaited = _engine.awaited(portal) or portal.cr_await
+        if awaited is not None:
+            items.append(awaited)
         return items
 
 

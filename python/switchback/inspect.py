@@ -15,6 +15,7 @@ from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from . import _engine
+from ._calls import frames_of_portal
 from ._frameworks import Task, framework_of
 from ._signals import print_on_signal
 from ._timeline import timeline
@@ -73,19 +74,6 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def frames_of_portal(portal: Any) -> list[FrameType]:
-    """Return the frames of a portal's own stack, the outermost first."""
-    frame = _engine.innermost_frame(portal)
-    if frame is None:
-        frame = None if portal.cr_running else portal.cr_frame
-        return [] if frame is None else [frame]
-    frames = []
-    while frame is not None:
-        frames.append(frame)
-        frame = frame.f_back
-    return frames[::-1]
-
-
 def _is_link(link: object) -> bool:
     """Whether `link` is one of those that a chain of awaits is made of."""
     kinds = (CoroutineType, GeneratorType, AsyncGeneratorType)
@@ -103,7 +91,7 @@ def _frames(link: Any) -> Iterator[FrameType]:
         seen.add(id(link))
         if _engine.is_portal(link):
             yield from frames_of_portal(link)
-            link = link.cr_await
+            link = _engine.awaited(link) or link.cr_await
             continue
         for kind, frame, awaited in (
             (CoroutineType, "cr_frame", "cr_await"),

@@ -141,6 +141,16 @@ PyObject* value_on_stack(PyObject*, PyObject* args) {
   return Py_NewRef(value != nullptr ? value : Py_None);
 }
 
+PyObject* awaited(PyObject* module, PyObject* object) {
+  if (!portal::is_portal(state_of_module(module), object)) {
+    PyErr_Format(PyExc_TypeError, "expected a portal, not %.100s", Py_TYPE(object)->tp_name);
+    return nullptr;
+  }
+  const fiber::Fiber* const suspended = portal::as_portal(object)->fiber;
+  PyObject* const found = suspended == nullptr ? nullptr : suspended->awaited();
+  return Py_NewRef(found == nullptr ? Py_None : found);
+}
+
 PyObject* take_lost_cancellation(PyObject*, PyObject*) {
   portal::Portal* const self = portal::active_portal();
   Ref lost = self != nullptr ? portal::take_lost(self) : Ref();
@@ -225,6 +235,8 @@ PyMethodDef functions[] = {
      "value_on_stack(frame, index)\n\n"
      "Return what a frame amid a call has there on its value stack, or None. The code has to say\n"
      "that it is there."},
+    {"awaited", awaited, METH_O,
+     "Return what a portal waits for that await_() has suspended, or None."},
     {"take_lost_cancellation", take_lost_cancellation, METH_NOARGS,
      "Return the exception by which the running task is being cancelled, where that was lost on\n"
      "its way out of the running portal, and leave it to the caller; or None."},

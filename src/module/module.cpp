@@ -83,6 +83,7 @@ int traverse(PyObject* module, visitproc visit, void* arg) {
   Py_VISIT(module_state.explain_wrong_thread);
   Py_VISIT(module_state.explain_not_awaitable);
   Py_VISIT(module_state.await_in_thread);
+  Py_VISIT(module_state.link_calls);
   Py_VISIT(module_state.cancellation);
   Py_VISIT(module_state.debug);
   const int stopped = module_state.created_tasks.traverse(visit, arg);
@@ -99,6 +100,7 @@ int clear(PyObject* module) {
   Py_CLEAR(module_state.explain_wrong_thread);
   Py_CLEAR(module_state.explain_not_awaitable);
   Py_CLEAR(module_state.await_in_thread);
+  Py_CLEAR(module_state.link_calls);
   Py_CLEAR(module_state.cancellation);
   Py_CLEAR(module_state.debug);
   Py_CLEAR(module_state.name_throw);

@@ -32,6 +32,11 @@ PyObject* set_cancellation(PyObject* module, PyObject* functions) {
   Py_RETURN_NONE;
 }
 
+PyObject* set_link_calls(PyObject* module, PyObject* function) {
+  Py_XSETREF(state_of_module(module).link_calls, Py_NewRef(function));
+  Py_RETURN_NONE;
+}
+
 PyObject* set_debug(PyObject* module, PyObject* functions) {
   Py_XSETREF(state_of_module(module).debug, functions == Py_None ? nullptr : Py_NewRef(functions));
   Py_RETURN_NONE;
@@ -149,6 +154,10 @@ PyMethodDef setting_functions[] = {
      "Set what judges cancellations, by its functions is_requested(), has_left(), is_part_of() "
      "and\n"
      "request_again()."},
+    {"set_link_calls", set_link_calls, METH_O,
+     "Set the function that returns what cr_await of a portal shows, which await_() has "
+     "suspended:\n"
+     "it is called with the portal and what await_() was given."},
     {"set_debug", set_debug, METH_O,
      "Set what looks at suspensions, by its functions before_suspension() and after_suspension();\n"
      "or None."},

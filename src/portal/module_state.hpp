@@ -30,6 +30,9 @@ struct ModuleState {
   // Called with what is awaited outside of all portals: returns the result in a tuple, or None
   // where this is not its business; owned, or nullptr.
   PyObject* await_in_thread = nullptr;
+  // Called with a suspended portal and what it awaits: returns what stands for its synchronous
+  // calls in a chain of coroutines.
+  PyObject* link_calls = nullptr;
   // What has the functions that judge cancellations; owned, or nullptr.
   PyObject* cancellation = nullptr;
   // What has the functions that look at suspensions, in debug mode; owned, or nullptr.

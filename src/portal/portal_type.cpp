@@ -4,6 +4,7 @@
 #include <structmember.h>
 
 #include <cstddef>
+#include <utility>
 
 #include "fiber/thread.hpp"
 #include "portal/awaitable.hpp"
@@ -125,13 +126,30 @@ PyObject* get_state(PyObject* self, void* name) {
   return portal->calls_function ? PyUnicode_FromString("CORO_CREATED") : forward(self, name);
 }
 
-// While await_() has suspended a step, the coroutine itself is executing and awaits nothing: what
-// stands in its place is what await_() was given. (Up to 3.12, cr_await of an executing coroutine
-// reads its bytecode at a place where there may be anything.)
+// A portal around a function shows the function's frame where it is suspended.
+PyObject* get_frame(PyObject* self, void* name) {
+  const Portal* portal = as_portal(self);
+  if (!portal->calls_function || portal->fiber == nullptr) return forward(self, name);
+  Ref frame = Ref::steal(portal->fiber->innermost_frame(interpreter::current_thread_state()));
+  while (frame) {
+    Ref caller = Ref::steal(reinterpret_cast<PyObject*>(
+        PyFrame_GetBack(reinterpret_cast<PyFrameObject*>(frame.get()))));
+    if (!caller) return frame.release();
+    frame = std::move(caller);
+  }
+  Py_RETURN_NONE;
+}
+
+// While await_() has suspended a step, the coroutine itself is executing and awaits nothing. In its
+// place stand the calls that have led to await_(), and then what that was given. (Up to 3.12,
+// cr_await of an executing coroutine reads its bytecode at a place where there may be anything.)
 PyObject* get_await(PyObject* self, void* name) {
   const Portal* portal = as_portal(self);
   if (portal->fiber != nullptr && portal->fiber->awaited() != nullptr) {
-    return Py_NewRef(portal->fiber->awaited());
+    Ref awaited = Ref::borrow(portal->fiber->awaited());
+    PyObject* const link_calls = portal->module_state->link_calls;
+    if (link_calls == nullptr) return awaited.release();
+    return PyObject_CallFunctionObjArgs(link_calls, self, awaited.get(), nullptr);
   }
   if (portal->fiber != nullptr || portal->phase == Portal::Phase::running) Py_RETURN_NONE;
   return forward(self, name);
@@ -240,7 +258,7 @@ char state_attribute[] = "cr_state";
 PyGetSetDef getset[] = {
     {name_attribute, forward, nullptr, nullptr, name_attribute},
     {qualname_attribute, forward, nullptr, nullptr, qualname_attribute},
-    {frame_attribute, forward, nullptr, nullptr, frame_attribute},
+    {frame_attribute, get_frame, nullptr, nullptr, frame_attribute},
     {code_attribute, forward, nullptr, nullptr, code_attribute},
     {await_attribute, get_await, nullptr, nullptr, await_attribute},
     {origin_attribute, forward, nullptr, nullptr, origin_attribute},

@@ -1,4 +1,4 @@
-"""cr_await of a portal whose coroutine is suspended in a call shows what await_() was given."""
+"""cr_await of a portal whose coroutine is suspended in a call shows that, and what it awaits."""
 
 from support.by_hand import trap
 
@@ -22,7 +22,8 @@ for times in [*range(1, 300), *range(300, 6000, 60)]:
     portal = _engine.open_portal(calls(Callable(), times))
     assert portal.cr_await is None
     portal.send(None)
-    assert portal.cr_await.__name__ == "trap", (times, portal.cr_await)
+    assert portal.cr_await.__name__ == "__call__", (times, portal.cr_await)
+    assert portal.cr_await.cr_await.__name__ == "trap", (times, portal.cr_await)
     portal.close()
     assert portal.cr_await is None
 

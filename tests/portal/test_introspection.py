@@ -103,7 +103,7 @@ def test_a_task_is_looked_at_in_each_of_its_states():
         bestow_portal(task)
         assert look(task) == ["waits_bestowed"]
         await asyncio.sleep(0)
-        assert look(task) == ["sleep", "waits_bestowed"]
+        assert look(task) == ["sleep", "waits", "waits_bestowed"]
         await task
         assert look(task) == []
 

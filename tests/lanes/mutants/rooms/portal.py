@@ -251,3 +251,30 @@ add(
     "std::exchange(self->guard, guard != nullptr ? guard : self->guard)",
     killed_by=("test_a_suspension_before_and_after_is_as_ever",),
 )
+
+# What a portal answers.
+
+add(
+    "the_calls_of_a_portal_are_left_out",
+    "asyncio and Trio show no synchronous functions of a task that waits",
+    "portal/portal_type.cpp",
+    "    if (link_calls == nullptr) return awaited.release();",
+    "    return awaited.release();",
+    killed_by=("test_a_chain_has_the_calls_of_a_coroutine",),
+)
+add(
+    "a_portal_around_a_function_has_no_frame",
+    "Trio's iter_await_frames() raises an AttributeError",
+    "portal/portal_type.cpp",
+    "  if (!portal->calls_function || portal->fiber == nullptr) return forward(self, name);",
+    "  if (portal != nullptr) return forward(self, name);",
+    killed_by=("test_a_chain_has_the_calls_of_a_function",),
+)
+add(
+    "a_portal_around_a_function_shows_its_innermost_frame",
+    "the calls between are left out",
+    "portal/portal_type.cpp",
+    "    if (!caller) return frame.release();",
+    "    if (frame) return frame.release();",
+    killed_by=("test_a_chain_has_the_calls_of_a_function",),
+)
