@@ -32,6 +32,10 @@ CAUGHT = ["E1", "E2", "Exception", "BaseException", "CancelledError", "(Base, Ge
 OVER_IN_SYNC = "ayyg" if sys.version_info >= (3, 13) else "yg"
 KINDS = "sscsscpyagm" if sys.version_info >= (3, 13) else "sscsscpag"
 
+# On 3.11 a generator goes earlier natively, where what holds it is closed: docs/caveats.md has the
+# order of an unwinding. What it sets as it goes is seen by those who are closed next.
+SETS_IN_GENERATORS = sys.version_info >= (3, 12)
+
 #: Whether programs start greenlets as well.
 WITH_GREENLETS = os.environ.get("SWITCHBACK_TEST_BESIDE") == "greenlet"
 
@@ -155,8 +159,11 @@ class Writer:
         self.emit(depth, self.pick([f"h.note({name!r}, x)", "gc.collect()", "e = None", "x = 3"]))
 
     def do_set(self, depth, name, kind, index, inside) -> None:
+        if kind == "g" and not SETS_IN_GENERATORS:
+            return self.do_look(depth, name, kind, index, inside)
         variable = f"V{self.below(2)}"
         self.emit(depth, f"{variable}.set({1 + self.below(40)})")
+        return None
 
     def do_raise(self, depth, name, kind, index, inside) -> None:
         error = f"{self.pick(ERROR_NAMES)}({self.below(9)})"
