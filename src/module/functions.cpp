@@ -85,6 +85,16 @@ PyObject* open_portal(PyObject* module, PyObject* awaitable) {
   return portal::make_portal(module_state, iterator.get(), nullptr, -1).release();
 }
 
+PyObject* keep_exit(PyObject* module, PyObject* object) {
+  if (!portal::is_portal(state_of_module(module), object)) {
+    PyErr_Format(PyExc_TypeError, "expected a portal, not %.100s", Py_TYPE(object)->tp_name);
+    return nullptr;
+  }
+  portal::Portal* const self = portal::as_portal(object);
+  PyObject* const kept = std::exchange(self->exit, Py_NewRef(Py_None));
+  return kept == nullptr ? Py_NewRef(Py_None) : kept;
+}
+
 // What `fn, *args, **kwargs` leaves a Python function with; the dict may be left out.
 struct Call {
   PyObject* function;
@@ -203,6 +213,10 @@ PyMethodDef functions[] = {
     {"innermost_frame", innermost_frame, METH_O,
      "Return the frame in which a suspended portal has called await_(), or None."},
     {"open_portal", open_portal, METH_O, "Return a portal around an awaitable."},
+    {"keep_exit", keep_exit, METH_O,
+     "Have a SystemExit or KeyboardInterrupt that ends a portal count as its return. Return the "
+     "one "
+     "that\nhas done so, or None."},
     {"call_in_portal", as_method(call_in_portal), METH_FASTCALL,
      "call_in_portal(async_fn, args, kwargs={})\n\n"
      "Return what async_fn(*args, **kwargs) returns, in a portal unless one is active."},

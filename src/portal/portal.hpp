@@ -60,6 +60,9 @@ struct Portal {
   // nullptr. And how many references it has where only those have one that had one then.
   PyObject* cancellation;
   Py_ssize_t held;
+  // Where what ends the program is to end the portal alone, as if it had returned: None, or that
+  // exception once there is one; owned. nullptr elsewhere.
+  PyObject* exit;
 
   PyObject* object() { return reinterpret_cast<PyObject*>(this); }
 };

@@ -190,6 +190,7 @@ int traverse(PyObject* object, visitproc visit, void* arg) {
   Py_VISIT(self->kwargs);
   Py_VISIT(self->guard);
   Py_VISIT(self->cancellation);
+  Py_VISIT(self->exit);
   // While a fiber is suspended, the frames on it hold the coroutine as well, and cannot be
   // visited. To show the one reference and not the others would do no harm, but could have the
   // coroutine finalized (in vain: it is running) before the portal that can unwind it.
@@ -203,6 +204,7 @@ int clear(PyObject* object) {
   finish(self);
   Py_CLEAR(self->guard);
   Py_CLEAR(self->cancellation);
+  Py_CLEAR(self->exit);
   if (self->target != Py_None) Py_SETREF(self->target, Py_NewRef(Py_None));
   return 0;
 }
@@ -227,6 +229,7 @@ void dealloc(PyObject* object) {
   Py_XDECREF(self->kwargs);
   Py_XDECREF(self->guard);
   Py_XDECREF(self->cancellation);
+  Py_XDECREF(self->exit);
   type->tp_free(object);
   Py_DECREF(type);
   Py_TRASHCAN_END;

@@ -103,6 +103,16 @@ void refuse_thread(ModuleState& module_state, const Fiber& fiber) {
   }
 }
 
+// Has an exception that ends the program end this portal alone.
+[[gnu::noinline]] PySendResult keep_exit(Portal* self, PyObject** result) {
+  const bool is_exit = PyErr_ExceptionMatches(PyExc_SystemExit) != 0 ||
+                       PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) != 0;
+  if (!is_exit) return PYGEN_ERROR;
+  Py_XSETREF(self->exit, interpreter::take_raised());
+  *result = Py_NewRef(Py_None);
+  return PYGEN_RETURN;
+}
+
 // For a step of a portal that await_() has suspended: its fiber, with the message for await_(). The
 // portal counts as running from then on. nullptr with an exception set on failure.
 Fiber* resume_fiber(Portal* self, Step step, const Thread& thread,
@@ -192,7 +202,7 @@ PySendResult run_step(Portal* self, Step step, PyObject** result) {
     return PYGEN_NEXT;
   }
   if (fiber->is_listed()) Thread::unlist(fiber);
-  const PySendResult outcome = fiber->job_result(result);
+  PySendResult outcome = fiber->job_result(result);
   // To ask may run Python code, which finds this portal running still.
   const bool with_greenlets = !fiber->is_native() || current_tasks.greenlet_untaken();
   // A coroutine may refuse a step and live on: it was already executing, or not started and sent a
@@ -202,6 +212,8 @@ PySendResult run_step(Portal* self, Step step, PyObject** result) {
       (outcome == PYGEN_ERROR && interpreter::is_unfinished_coroutine(self->target));
   self->phase = goes_on ? Portal::Phase::idle : Portal::Phase::finished;
   give_fiber(self, thread, thread_state, fiber, with_greenlets);
+  if (outcome == PYGEN_ERROR && self->exit != nullptr && !goes_on) [[unlikely]]
+    outcome = keep_exit(self, result);
   if (self->cancellation == nullptr) [[likely]]
     return outcome;
   if (goes_on) {

@@ -283,7 +283,7 @@ def test_a_loop_of_ones_own_goes_on_together_with_the_outer_one(outer):
         loop.close()
         assert asyncio.run(later("apart", 0.01), loop_factory=asyncio.SelectorEventLoop) == "apart"
         assert asyncio.current_task() is task
-        assert len(ticks) > 10 and set(ticks) == {asyncio.get_running_loop()}
+        assert len(ticks) >= 3 and set(ticks) == {asyncio.get_running_loop()}
         ticker.cancel()
 
     outer(main())

@@ -137,6 +137,22 @@ def test_exceptions_and_cancellations_get_out(outer):
     outer(main())
 
 
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_what_ends_the_program_arrives_at_the_call(outer, kind):
+    async def ends(wait):
+        if wait:
+            await asyncio.sleep(0)
+        raise kind("enough")
+
+    async def main():
+        for wait in (False, True):
+            with pytest.raises(kind, match="enough"):
+                run(ends(wait))
+        return run(later("goes on"))
+
+    assert outer(main()) == "goes on"
+
+
 def test_context_variables_as_with_asyncio_run(outer):
     async def inner():
         assert variable.get() == "main"
@@ -146,6 +162,21 @@ def test_context_variables_as_with_asyncio_run(outer):
         variable.set("main")
         run(inner())
         assert variable.get() == "main"
+
+    outer(main())
+
+
+def test_the_task_of_an_inner_run_has_its_exception(outer):
+    tasks = []
+
+    async def fails():
+        tasks.append(asyncio.current_task())
+        raise LookupError("mine")
+
+    async def main():
+        with pytest.raises(LookupError, match="mine"):
+            run(fails())
+        assert isinstance(tasks[0].exception(), LookupError)
 
     outer(main())
 

@@ -131,11 +131,15 @@ def run_inside(
     if cancel_leftovers:
         created = weakref.WeakSet()
 
+    # What ends the program is for the caller to see, and not for the loop that runs.
+    portal = _engine.open_portal(coroutine)
+    _engine.keep_exit(portal)
+
     def begin() -> asyncio.Task[Any]:
         _depth.set(depth)
         scope_here.set(created)
         # Without `context`, which a task factory need not know: the task gets a copy of this one.
-        return loop.create_task(coroutine)
+        return loop.create_task(portal)
 
     with scopes():
         try:
@@ -144,7 +148,10 @@ def run_inside(
             coroutine.close()
             raise
         try:
-            return wait(task)
+            result = wait(task)
+            if (exit_ := _engine.keep_exit(portal)) is not None:
+                raise exit_
+            return result
         finally:
             if not task.done():  # a portal that is closed while it waits here
                 task.cancel()

@@ -174,3 +174,19 @@ add(
     "if (module_state.await_in_thread != nullptr) {",
     killed_by=("test_a_portal_in_a_thread_awaits_in_its_own_loop",),
 )
+add(
+    "what_ends_the_program_ends_the_loop",
+    "sys.exit() inside of run() ends the loop around it",
+    STEP,
+    "if (!is_exit) return PYGEN_ERROR;",
+    "return (void)is_exit, PYGEN_ERROR;",
+    killed_by=("test_what_ends_the_program_arrives_at_the_call",),
+)
+add(
+    "every_error_counts_as_an_exit",
+    "what run() raises is raised past the task",
+    STEP,
+    "if (!is_exit) return PYGEN_ERROR;",
+    "",
+    killed_by=("test_the_task_of_an_inner_run_has_its_exception",),
+)
