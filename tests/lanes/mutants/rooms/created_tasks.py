@@ -7,6 +7,7 @@ MUTANTS = room.mutants
 add = room.add
 
 CREATED = "portal/created_tasks.cpp"
+STEP = "portal/step.cpp"
 AWAIT = "portal/await.cpp"
 
 add(
