@@ -21,7 +21,16 @@ class Thread;
 //
 // The owner's type has a tp_finalize that brings the suspended job to an end, or does nothing where
 // that is not possible. It is called where a job has to end because its thread does.
+//
+// Until it ends, the job holds the argument by a reference of its own.
 using Job = PySendResult (*)(PyObject* owner, PyObject* argument, PyObject** result);
+
+// What an await_() on a fiber's own stack has, beside what Fiber::suspend() is told: what it was
+// given, and what it awaits in its place by a reference of its own, or nullptr. Both borrowed.
+struct AwaitDetails {
+  PyObject* given;
+  PyObject* held;
+};
 
 // Runs one job at a time, and is reused for job after job. A fiber whose job has not ended, because
 // it was suspended, belongs to the job's owner until it is resumed.
@@ -85,6 +94,9 @@ class Fiber {
   // While suspended: what is waited for, borrowed. nullptr once something else than run() has
   // resumed it, which another library can do.
   PyObject* awaited() const { return awaited_; }
+
+  // On the running fiber, around suspend() in an await_() on the fiber's own stack.
+  void set_details(AwaitDetails details) { details_ = details; }
 
   // Whether this suspended fiber may be resumed here. C frames on its stack hold on to the thread
   // state that it was suspended in, so both the thread and the state have to be the same.
@@ -156,12 +168,18 @@ class Fiber {
 
   bool ended() const { return progress_ == Progress::ended; }
 
+  const AwaitDetails& details() const { return details_; }
+  // While suspended: what the job was started with.
+  PyObject* argument() const { return argument_; }
+  // Whether the thread state that it was suspended in has ended, with the GIL held.
+  bool state_has_ended() const { return thread_state_id_ == 0; }
+
  private:
   friend class Thread;
 
   Job job_ = nullptr;
   PyObject* owner_ = nullptr;              // borrowed: the caller of run() holds it
-  PyObject* argument_ = nullptr;           // borrowed from that caller; for the job's start only
+  PyObject* argument_ = nullptr;           // borrowed from that caller, and then from the job
   PyObject* awaited_ = nullptr;            // borrowed from the job, while suspended
   PyObject* result_ = nullptr;             // owned, in transit
   PyObject* message_value_ = nullptr;      // owned, in transit
@@ -181,6 +199,7 @@ class Fiber {
   std::atomic<Fiber*>* link_ = nullptr;  // what points at this fiber in the list
 
   Fiber* next_away_ = nullptr;  // in a list of the thread's
+  AwaitDetails details_ = {nullptr, nullptr};
 };
 
 }  // namespace switchback::fiber

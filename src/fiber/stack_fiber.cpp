@@ -155,7 +155,50 @@ void StackFiber::main(core::MachineContext& context) {
   }
 }
 
+// On an errand, code of the stack goes on elsewhere.
+bool StackFiber::can_be_visited() const {
+#if SWITCHBACK_KNOWS_FRAMES
+  return !is_on_errand() && !state_has_ended() && owner() != nullptr &&
+         interpreter::can_show_frames();
+#else
+  return false;
+#endif
+}
+
+int StackFiber::traverse([[maybe_unused]] PyObject* await, PyObject* target, visitproc visit,
+                         void* arg) {
+#if SWITCHBACK_KNOWS_FRAMES
+  mark_running(target);
+  Py_VISIT(target);
+  Py_VISIT(argument());
+  Py_VISIT(details().held);
+  if (const int failed = interpreter_.traverse(visit, arg)) return failed;
+  const interpreter::AwaitCall call = {await, {awaited(), details().given}};
+  return interpreter::visit_frames(interpreter_.suspended_frame(), call, visit, arg);
+#else
+  return 0;
+#endif
+}
+
+void StackFiber::mark_running([[maybe_unused]] PyObject* target) {
+#if SWITCHBACK_KNOWS_FRAMES
+  if (marks_ != 0) return;
+  marked_[0] = target;
+  marked_[1] = awaited();
+  marks_ = interpreter::mark_generators(interpreter_.suspended_frame(), marked_);
+#endif
+}
+
+[[gnu::noinline]] void StackFiber::unmark_running() {
+#if SWITCHBACK_KNOWS_FRAMES
+  const std::uint64_t marks = std::exchange(marks_, 0);
+  interpreter::unmark_generators(interpreter_.suspended_frame(), marked_, marks);
+#endif
+}
+
 bool StackFiber::run_on_stack(PyThreadState* thread_state, Thread& thread) {
+  if (marks_ != 0) [[unlikely]]
+    unmark_running();
   auto& context = interpreter_.part<interpreter::ContextVariables>();
   if (context.is_private()) context.rebase(thread_state);
   note_running();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "core/address.hpp"
 #include "core/machine_context.hpp"
@@ -9,6 +10,7 @@
 #include "fiber/errand.hpp"
 #include "fiber/fiber.hpp"
 #include "foreign/thread_words.hpp"
+#include "interpreter/frame_references.hpp"
 #include "interpreter/reprs_under_way.hpp"
 #include "interpreter/stack_state.hpp"
 
@@ -69,6 +71,17 @@ class StackFiber : public Fiber, public core::PooledStack, private core::Machine
     return interpreter_.innermost_frame(thread_state);
   }
 
+  // While suspended, in any thread: whether what the stack refers to can be shown to the garbage
+  // collector. The same each time until Python code has run.
+  bool can_be_visited() const;
+  // Shows it. By `await`, which is what has suspended the stack, the frame is known that has called
+  // it; `await` and `target` are borrowed. `target` is what the job runs: the job's reference to
+  // that is shown as well. No Python code runs.
+  int traverse(PyObject* await, PyObject* target, visitproc visit, void* arg);
+  // Keeps the collector from finalizing what runs on the stack, until that is resumed. It is for
+  // the owner to bring it to an end.
+  void mark_running(PyObject* target);
+
  private:
   StackFiber() : Fiber(true) {}
   ~StackFiber() = default;
@@ -79,12 +92,15 @@ class StackFiber : public Fiber, public core::PooledStack, private core::Machine
   void put_back(Thread& thread, bool nested);
   void put_aside(Thread& thread);
   PyObject* take_up_errand(const Thread& thread);
+  void unmark_running();
 
   interpreter::StackState interpreter_;
   // What lies below is given back when the fiber is idle.
   const std::byte* kept_low_ = nullptr;
   bool suspended_deep_ = false;
-  Errand* errand_ = nullptr;  // on this stack; nullptr while it runs on none
+  Errand* errand_ = nullptr;                  // on this stack; nullptr while it runs on none
+  std::uint64_t marks_ = 0;                   // see interpreter::mark_generators()
+  PyObject* marked_[2] = {nullptr, nullptr};  // borrowed from the stack
   foreign::PutAside foreign_;
   interpreter::ReprsUnderWay reprs_;
 };

@@ -43,6 +43,8 @@ class CFrame {
     return reinterpret_cast<PyObject*>(frame);
   }
 
+  _PyInterpreterFrame* suspended_frame() const { return cframe_->current_frame; }
+
   bool has_leftovers() const { return base_.has_object(); }
   void finish() { base_.release_object(); }
 

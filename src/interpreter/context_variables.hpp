@@ -83,6 +83,11 @@ class ContextVariables : public NothingToPrepare {
     }
   }
 
+  int traverse(visitproc visit, void* arg) const {
+    Py_VISIT(context_);
+    return 0;
+  }
+
   bool has_leftovers() const { return context_ != nullptr; }
   void finish() { Py_CLEAR(context_); }
 

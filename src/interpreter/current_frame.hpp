@@ -38,6 +38,8 @@ class CurrentFrame {
     return reinterpret_cast<PyObject*>(frame);
   }
 
+  _PyInterpreterFrame* suspended_frame() const { return frame_; }
+
   bool has_leftovers() const { return base_.has_object(); }
   void finish() { base_.release_object(); }
 

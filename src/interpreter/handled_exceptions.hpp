@@ -29,6 +29,11 @@ class HandledExceptions : public NothingToPrepare {
     base_.previous_item = nullptr;
   }
 
+  int traverse(visitproc visit, void* arg) const {
+    Py_VISIT(base_.exc_value);
+    return 0;
+  }
+
   bool has_leftovers() const {
     assert(exc_info_ == &base_);
     return base_.exc_value != nullptr;

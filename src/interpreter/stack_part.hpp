@@ -12,6 +12,9 @@
 //   innermost_frame(thread_state)
 //                              for the part that has it: the last frame of a stack that does not
 //                              run, as an object; nullptr without an exception if it has none.
+//   suspended_frame()          for that part: the same frame, as the interpreter has it.
+//   traverse(visit, arg)       for parts that own references: shows them to the garbage collector,
+//                              while the stack is suspended.
 //   has_leftovers(), finish()  after the work on the stack has ended and leave() was called: is
 //                              there something left in these fields, and dropping that.
 //
@@ -22,6 +25,8 @@
 
 #include "interpreter/python.hpp"
 #include "interpreter/stack_settings.hpp"
+
+struct _PyInterpreterFrame;
 
 namespace switchback::interpreter {
 
@@ -54,6 +59,16 @@ class StackStateOf : private Parts... {
     (find_frame<Parts>(thread_state, frame), ...);
     return frame;
   }
+  auto* suspended_frame() const {
+    _PyInterpreterFrame* frame = nullptr;
+    (find_suspended_frame<Parts>(frame), ...);
+    return frame;
+  }
+  int traverse(visitproc visit, void* arg) const {
+    int failed = 0;
+    (void)((failed = visit_part<Parts>(visit, arg), failed != 0) || ...);
+    return failed;
+  }
   bool has_leftovers() const { return (Parts::has_leftovers() || ...); }
   void finish() { (Parts::finish(), ...); }
 
@@ -66,6 +81,15 @@ class StackStateOf : private Parts... {
   template <typename Part>
   void find_frame(PyThreadState* thread_state, PyObject*& frame) const {
     if constexpr (requires { &Part::innermost_frame; }) frame = Part::innermost_frame(thread_state);
+  }
+  template <typename Part>
+  void find_suspended_frame(_PyInterpreterFrame*& frame) const {
+    if constexpr (requires { &Part::suspended_frame; }) frame = Part::suspended_frame();
+  }
+  template <typename Part>
+  int visit_part(visitproc visit, void* arg) const {
+    if constexpr (requires { &Part::traverse; }) return Part::traverse(visit, arg);
+    return 0;
   }
 };
 

@@ -66,6 +66,8 @@ int exec(PyObject* module) {
   portal::watch_errands();
   interpreter::find_monitoring();
   if (!make_names(module_state) || !make_stack_settings(module_state.stack_settings)) return -1;
+  module_state.await = PyObject_GetAttrString(module, "await_");
+  if (module_state.await == nullptr) return -1;
   module_state.task_slot_type = tasks::add_task_slot_type(module);
   const bool complete = module_state.task_slot_type != nullptr &&
                         PyModule_AddFunctions(module, setting_functions) == 0 &&
@@ -79,6 +81,7 @@ int traverse(PyObject* module, visitproc visit, void* arg) {
   Py_VISIT(module_state.portal_type);
   Py_VISIT(module_state.task_slot_type);
   Py_VISIT(module_state.no_portal_error);
+  Py_VISIT(module_state.await);
   Py_VISIT(module_state.explain_no_portal);
   Py_VISIT(module_state.explain_wrong_thread);
   Py_VISIT(module_state.explain_not_awaitable);
@@ -96,6 +99,7 @@ int clear(PyObject* module) {
   Py_CLEAR(module_state.portal_type);
   Py_CLEAR(module_state.task_slot_type);
   Py_CLEAR(module_state.no_portal_error);
+  Py_CLEAR(module_state.await);
   Py_CLEAR(module_state.explain_no_portal);
   Py_CLEAR(module_state.explain_wrong_thread);
   Py_CLEAR(module_state.explain_not_awaitable);

@@ -71,8 +71,8 @@ PyObject* refuse_suspension(ModuleState& module_state, PyObject* guard, PyObject
 // PyIter_Send() has given. To which step a trap belongs is asked each time: code in a greenlet goes
 // on in another one where something else than its portal has switched to it.
 // `call_is_told` as for suspend_told().
-PyObject* drive(ModuleState& module_state, PyObject* iterator, PySendResult outcome,
-                PyObject* result, bool call_is_told) {
+PyObject* drive(ModuleState& module_state, PyObject* iterator, fiber::AwaitDetails details,
+                PySendResult outcome, PyObject* result, bool call_is_told) {
   // A delegated fiber is kept for what runs on it: it may wait in here when the step that it
   // belongs to, and the portal, have ended.
   Ref keep;
@@ -91,9 +91,14 @@ PyObject* drive(ModuleState& module_state, PyObject* iterator, PySendResult outc
       look_before_suspension(portal_on(*fiber));
     fiber->set_guarded(is_guarded(portal_on(*fiber)));  // still
     if (!fiber->is_native()) keep = static_cast<DelegatedFiber*>(fiber)->keep();
+    // Elsewhere the fiber may be gone when this goes on.
+    const bool on_own_stack =
+        fiber->is_native() && !static_cast<StackFiber*>(fiber)->is_on_errand();
+    if (on_own_stack) fiber->set_details(details);
     PyObject* exception;
     Ref value =
         Ref::steal(suspend_told(*fiber, trap.release(), iterator, call_is_told, &exception));
+    if (on_own_stack) fiber->set_details({nullptr, nullptr});
     if (value) {
       outcome = PyIter_Send(iterator, value.get(), &result);
     } else {
@@ -133,7 +138,8 @@ void note_error() {
   if (Thread::current_fiber() == nullptr) return refuse(module_state, iterator.get());
   PyObject* result;
   const PySendResult outcome = PyIter_Send(iterator.get(), Py_None, &result);
-  result = drive(module_state, iterator.get(), outcome, result, call_is_told);
+  result = drive(module_state, iterator.get(), {awaitable, iterator.get()}, outcome, result,
+                 call_is_told);
   if (result == nullptr) note_error();
   return result;
 }
@@ -169,7 +175,8 @@ PySendResult send_to_coroutine(PyObject* coroutine, PyObject* value, PyObject** 
     if (!fiber.takes_short_way()) [[unlikely]] {
       // What the coroutine has called has given cause to look closer.
       ModuleState& module_state = *portal_on(fiber)->module_state;
-      PyObject* const result = drive(module_state, coroutine, PYGEN_NEXT, trap, false);
+      PyObject* const result =
+          drive(module_state, coroutine, {coroutine, nullptr}, PYGEN_NEXT, trap, false);
       if (result == nullptr) note_error();
       return result;
     }
@@ -184,7 +191,7 @@ PySendResult send_to_coroutine(PyObject* coroutine, PyObject* value, PyObject** 
           throw_into_delegate(module_state, coroutine, thrown.get(), &result);
       if (outcome == PYGEN_ERROR) interpreter::chain_handled_exception();
       thrown = Ref();
-      result = drive(module_state, coroutine, outcome, result, false);
+      result = drive(module_state, coroutine, {coroutine, nullptr}, outcome, result, false);
       if (result == nullptr) note_error();
       return result;
     }

@@ -21,6 +21,7 @@ struct ModuleState {
   PyTypeObject* portal_type = nullptr;     // owned
   PyTypeObject* task_slot_type = nullptr;  // owned
   PyObject* no_portal_error = nullptr;     // owned
+  PyObject* await = nullptr;               // the function of the module; owned
   // Called without arguments to word a NoPortalError; owned, or nullptr until it is set.
   PyObject* explain_no_portal = nullptr;
   // Likewise for a portal of another thread, with the thread's identifier and whether it has ended.

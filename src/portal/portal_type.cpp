@@ -14,6 +14,9 @@
 #include "portal/step.hpp"
 
 namespace switchback::portal {
+
+using fiber::StackFiber;
+
 namespace {
 
 using TakeStep = PySendResult (*)(Portal*, Step, PyObject**);
@@ -183,6 +186,15 @@ PyObject* am_await(PyObject* self) {
 }
 PyObject* itself_method(PyObject* self, PyObject*) { return Py_NewRef(self); }
 
+// Whether the collector is shown what the portal's suspended stack refers to. Garbage is finalized,
+// so that the stack is unwound, before anything of it is cleared. What could not be unwound then,
+// or has no chance to be, must not be cleared: unseen, it counts as alive.
+bool shows_stack(const Portal* self) {
+  return self->fiber->is_native() && !interpreter::is_finalizing() &&
+         PyObject_GC_IsFinalized(const_cast<Portal*>(self)->object()) == 0 &&
+         static_cast<const StackFiber*>(self->fiber)->can_be_visited();
+}
+
 int traverse(PyObject* object, visitproc visit, void* arg) {
   Portal* const self = as_portal(object);
   Py_VISIT(Py_TYPE(object));
@@ -191,11 +203,11 @@ int traverse(PyObject* object, visitproc visit, void* arg) {
   Py_VISIT(self->guard);
   Py_VISIT(self->cancellation);
   Py_VISIT(self->exit);
-  // While a fiber is suspended, the frames on it hold the coroutine as well, and cannot be
-  // visited. To show the one reference and not the others would do no harm, but could have the
-  // coroutine finalized (in vain: it is running) before the portal that can unwind it.
-  if (self->fiber == nullptr) Py_VISIT(self->target);
-  return 0;
+  if (self->fiber != nullptr && !shows_stack(self)) return 0;
+  Py_VISIT(self->target);
+  if (self->fiber == nullptr) return 0;
+  auto* const fiber = static_cast<StackFiber*>(self->fiber);
+  return fiber->traverse(self->module_state->await, self->target, visit, arg);
 }
 
 int clear(PyObject* object) {

@@ -33,17 +33,20 @@ PySendResult throw_to_target(PyObject* portal, PyObject* argument, PyObject** re
 }
 
 // For an awaitable that is not a coroutine, and has a way of its own to be closed.
-PySendResult close_target(PyObject* portal, PyObject*, PyObject** result) {
+PySendResult close_target(PyObject* portal, PyObject* argument, PyObject** result) {
   Ref target = Ref::borrow(as_portal(portal)->target);
+  Ref exception = Ref::borrow(argument);
   const bool closed = close_iterator(*as_portal(portal)->module_state, target.get());
   *result = closed ? Py_NewRef(Py_None) : nullptr;
   return closed ? PYGEN_RETURN : PYGEN_ERROR;
 }
 
-PySendResult call_target(PyObject* portal, PyObject*, PyObject** result) {
+// `arguments` are the portal's own.
+PySendResult call_target(PyObject* portal, PyObject* arguments, PyObject** result) {
   Portal* const self = as_portal(portal);
   Ref function = Ref::borrow(self->target);
-  Ref args = Ref::steal(std::exchange(self->args, nullptr));
+  Ref args = Ref::steal(arguments);
+  self->args = nullptr;
   Ref kwargs = Ref::steal(std::exchange(self->kwargs, nullptr));
   *result = PyObject_Call(function.get(), args.get(), kwargs.get());
   if (*result != nullptr) return PYGEN_RETURN;
@@ -155,7 +158,8 @@ Fiber* begin_fiber(Portal* self, Step step, Thread& thread, const PyThreadState*
     self->phase = Portal::Phase::idle;
     return nullptr;
   }
-  fiber->set_job(job_of(self, step.kind), self->object(), step.argument);
+  fiber->set_job(job_of(self, step.kind), self->object(),
+                 self->calls_function ? self->args : step.argument);
   fiber->set_guarded(is_guarded(self));
   self->started = true;
   return fiber;

@@ -147,7 +147,6 @@ def test_a_loop_closed_with_suspended_portals(asyncio_library, caplog):
 @pytest.mark.not_under(
     "leak", reason="is expected to fail, that is to leave the task with its portal"
 )
-@pytest.mark.xfail(strict=True, reason="the collector cannot see what a suspended stack refers to")
 def test_a_task_that_only_its_own_stack_refers_to_is_collected(asyncio_library, caplog):
     log = []
 

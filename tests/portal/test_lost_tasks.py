@@ -1,0 +1,16 @@
+"""The collector takes a task that nothing refers to but what it waits for itself, as natively."""
+
+from __future__ import annotations
+
+import pytest
+from support import lost_tasks
+
+pytestmark = pytest.mark.needs_native(reason="greenlets do not show what their stack refers to")
+
+
+@pytest.mark.parametrize("how", lost_tasks.WAYS)
+@pytest.mark.parametrize("case", lost_tasks.CASES)
+def test_a_lost_task_is_collected_as_natively(asyncio_library, case, how):
+    native = lost_tasks.outcome(asyncio_library, case, None)
+    assert native[0] == []
+    assert lost_tasks.outcome(asyncio_library, case, how) == native
