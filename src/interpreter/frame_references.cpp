@@ -10,6 +10,7 @@
 #ifndef Py_BUILD_CORE
 #define Py_BUILD_CORE 1
 #endif
+#undef _PyGC_FINALIZED
 #include <internal/pycore_gc.h>
 #undef Py_BUILD_CORE
 

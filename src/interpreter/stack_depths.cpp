@@ -174,6 +174,10 @@ StackDepths* StackDepths::make(PyCodeObject* code, const unsigned char* text, in
   for (int unit = 0; unit < count; ++unit) {
     Place& place = depths->places()[unit];
     if (!certain || place.depth == unreached) place = Place{};
+#if PY_VERSION_HEX < 0x030C0000
+    // PRECALL has counted the arguments as taken, but has left them there.
+    if (place.kind == Kind::call && text[2 * unit] == CALL) place.depth += place.arguments;
+#endif
   }
   return depths;
 }

@@ -189,6 +189,21 @@ CASES = {
 """,
 }
 
+#: Cases in which the task is not collected natively, where the interpreter cannot see all that the
+#: frames of coroutines refer to.
+KEPT_NATIVELY = (
+    ["an exception and its traceback", "an exception thrown in"]
+    if sys.version_info >= (3, 14)
+    else []
+)
+
+#: Those of which only what is left is compared: up to 3.12, an async generator is not closed with
+#: the step that it waits in.
+ENDS_DIFFER = ["a generator"] if sys.version_info < (3, 13) else []
+
+#: Those that stay in a portal: 3.11 calls by C where arguments are unpacked, which then holds them.
+KEPT_IN_PORTALS = ["arguments by name"] if sys.version_info < (3, 12) else []
+
 variable: contextvars.ContextVar[Any] = contextvars.ContextVar("variable")
 
 
