@@ -171,6 +171,8 @@ class Fiber {
   const AwaitDetails& details() const { return details_; }
   // While suspended: what the job was started with.
   PyObject* argument() const { return argument_; }
+  // Roughly where the fiber lies that was listed after this one, if any; may be anything else.
+  std::uintptr_t next_listed() const { return reinterpret_cast<std::uintptr_t>(link_); }
   // Whether the thread state that it was suspended in has ended, with the GIL held.
   bool state_has_ended() const { return thread_state_id_ == 0; }
 

@@ -168,13 +168,16 @@ bool StackFiber::can_be_visited() const {
 int StackFiber::traverse([[maybe_unused]] PyObject* await, PyObject* target, visitproc visit,
                          void* arg) {
 #if SWITCHBACK_KNOWS_FRAMES
+  // The collector goes on to what is younger, whose page is in no cache either.
+  constexpr std::uintptr_t beside = 128, size = sizeof(StackFiber) + 384;
+  core::prefetch_memory(reinterpret_cast<const std::byte*>(next_listed() - beside), size);
   mark_running(target);
   Py_VISIT(target);
   Py_VISIT(argument());
   Py_VISIT(details().held);
   if (const int failed = interpreter_.traverse(visit, arg)) return failed;
   const interpreter::AwaitCall call = {await, {awaited(), details().given}};
-  return interpreter::visit_frames(interpreter_.suspended_frame(), call, visit, arg);
+  return interpreter::visit_frames(interpreter_.suspended_frame(), target, call, visit, arg);
 #else
   return 0;
 #endif

@@ -229,11 +229,14 @@ bool can_show_frames() {
 #endif
 }
 
-int visit_frames(PythonFrame* innermost, const AwaitCall& call, visitproc visit, void* arg) {
+int visit_frames(PythonFrame* innermost, const PyObject* outermost, const AwaitCall& call,
+                 visitproc visit, void* arg) {
   PythonFrame* inner = nullptr;
   for (PythonFrame* frame = next_frame(innermost); frame != nullptr;
        frame = next_frame(frame->previous)) {
     if (const int failed = visit_frame(frame, inner, call, visit, arg)) return failed;
+    // To look further would be to load what is in no cache.
+    if (belongs_to_generator(frame) && generator_of(frame) == outermost) return 0;
     inner = frame;
   }
   return 0;

@@ -26,8 +26,10 @@ bool can_show_frames();
 
 // Shows the collector's `visit` what the frames own, from the innermost to the one that the stack
 // begins with, but for what generators and coroutines show themselves. Each reference once. In any
-// thread, with the GIL; no Python code runs.
-int visit_frames(PythonFrame* innermost, const AwaitCall& call, visitproc visit, void* arg);
+// thread, with the GIL; no Python code runs. There are no frames beyond that of `outermost`, if it
+// is a generator or coroutine.
+int visit_frames(PythonFrame* innermost, const PyObject* outermost, const AwaitCall& call,
+                 visitproc visit, void* arg);
 
 // Marks which of the generators and coroutines on a suspended stack the collector is not to
 // finalize, in this order: those that execute, the innermost first; then `others`, if they are

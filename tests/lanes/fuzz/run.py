@@ -2,8 +2,9 @@
 
 Without arguments, this starts child processes for chunks of programs: a crash is then reported with
 the seed and the program. SWITCHBACK_FUZZ_PROGRAMS is how many, SWITCHBACK_FUZZ_SEED where to start.
-Where SWITCHBACK_TEST_BESIDE is greenlet, programs start greenlets. With the argument `libraries`,
-functions are called by libraries that keep the call under way in thread-locals.
+Where SWITCHBACK_TEST_BESIDE is greenlet, programs start greenlets. With SWITCHBACK_FUZZ_COLLECT=3,
+garbage is collected at a third of the points at which something happens. With the argument
+`libraries`, functions are called by libraries that keep the call under way in thread-locals.
 """
 
 from __future__ import annotations

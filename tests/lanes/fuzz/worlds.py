@@ -8,6 +8,8 @@ import difflib
 import functools
 import gc
 import itertools
+import os
+import random
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -34,6 +36,10 @@ from switchback import _engine
 #: 3.11 drops the frames below a coroutine that is thrown into while it handles an exception.
 KEEPS_TRACEBACKS = sys.version_info >= (3, 12)
 
+#: How often garbage is collected in the midst of a program, where anything happens that both runs
+#: have in common: once in so many times; never with 0.
+COLLECT_EACH = int(os.environ.get("SWITCHBACK_FUZZ_COLLECT") or 0)
+
 #: More calls than this end a program.
 FUEL = 150
 
@@ -59,6 +65,11 @@ class World:
         self.slots: list[Any] = [None] * 3
         self.stepped: set[int] = set()
         self.begun: set[int] = set()
+        self.chooser = random.Random(1)
+
+    def may_collect(self) -> None:
+        if COLLECT_EACH and self.chooser.randrange(COLLECT_EACH) == 0:
+            gc.collect()
 
     def note(self, *what: Any) -> None:
         if self.thrown and in_generator(sys._getframe(1)):
@@ -109,6 +120,7 @@ class World:
 
     def enter(self, name: str) -> None:
         self.note("enter", name)
+        self.may_collect()
         self.fuel -= 1
         if self.fuel < 0:
             raise OutOfFuel
@@ -117,6 +129,7 @@ class World:
         return ERRORS[kind % len(ERRORS)](value)
 
     def trap(self, kind: int, value: int) -> Any:
+        self.may_collect()
         return TRAPS[kind % len(TRAPS)](self, value)
 
     # What programs look at.
@@ -242,6 +255,7 @@ class World:
         """One step of a coroutine; returns what came of it, for the trace."""
         # A coroutine that awaits while it is being closed gets an error natively in each of its
         # frames. Synchronous frames cannot be closed one by one, so only the outermost gets it.
+        self.may_collect()
         closes = action == "close" or (
             action == "throw" and ERRORS[argument % len(ERRORS)] is GeneratorExit
         )
