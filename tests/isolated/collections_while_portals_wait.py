@@ -7,12 +7,14 @@ one that goes on is finalized.
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import gc
 import random
 import sys
 import threading
 import types
+import weakref
 from typing import Any
 
 from support import lost_tasks
@@ -166,6 +168,57 @@ def what_refuses_to_close_is_left_whole() -> None:
     left[0].close()
 
 
+def what_was_thrown_in_is_seen() -> None:
+    log: list[str] = []
+
+    class Thrown(Exception):
+        loop: Any
+
+    async def main() -> None:
+        try:
+            await trap()
+        except Thrown:
+            try:
+                await_(trap())
+            finally:
+                log.append("closed")
+
+    loop, error = Loop(), Thrown()
+    error.loop = loop
+    loop.waiters.append(_engine.open_portal(main()))
+    assert loop.waiters[0].send(None) == "trap"
+    assert loop.waiters[0].throw(error) == "trap"
+    del loop, error
+    gc.collect()
+    assert log == (["closed"] if sys.version_info < (3, 14) else log), log
+
+
+def a_private_context_is_seen() -> None:
+    log: list[str] = []
+    variable: contextvars.ContextVar[Any] = contextvars.ContextVar("variable")
+
+    def inner() -> None:
+        try:
+            await_(trap())
+        finally:
+            log.append("closed")
+
+    def sync(context: contextvars.Context) -> None:
+        context.run(inner)
+
+    loop, context = Loop(), contextvars.copy_context()
+    context.run(variable.set, loop)
+    loop.waiters.append(_engine.open_call_portal(sync, (context,)))
+    loop.waiters[0].send(None)
+    portal = weakref.ref(loop.waiters[0])
+    del loop, context
+    gc.collect()
+    # Up to 3.13 it is not known what the call of run() is made on.
+    assert log == (["closed"] if sys.version_info >= (3, 14) else []), log
+    if portal() is not None:
+        portal().close()
+
+
 def what_c_holds_stays() -> None:
     class Held:
         freed = 0
@@ -249,8 +302,12 @@ def threads_that_end_leave_nothing_to_be_seen() -> None:
                     continue  # noqa: B012
 
         loop = Loop()
-        loop.waiters.append(_engine.open_portal(main(loop)))
+        loop.waiters += [_engine.open_portal(main(loop)), Held()]
         loop.waiters[0].send(None)
+
+    class Held:
+        def __del__(self) -> None:
+            log.append("freed")
 
     hook, sys.unraisablehook = sys.unraisablehook, lambda args: None
     for _ in range(3):
@@ -297,6 +354,8 @@ if __name__ == "__main__":
         a_generator_that_was_shown_is_closed_as_ever,
         a_coroutine_that_was_shown_is_closed_by_others,
         what_refuses_to_close_is_left_whole,
+        what_was_thrown_in_is_seen,
+        a_private_context_is_seen,
         what_c_holds_stays,
         garbage_of_another_thread_is_closed_in_its_own,
         threads_that_end_leave_nothing_to_be_seen,
