@@ -24,6 +24,7 @@ import trial
 from mutant import MINORS, Mutant, StaleError
 from rooms import (
     cancellation,
+    collector,
     core,
     created_tasks,
     debug,
@@ -58,6 +59,7 @@ ROOMS = {
     "debug": debug,
     "portal_ends": portal_ends,
     "created_tasks": created_tasks,
+    "collector": collector,
 }
 
 #: In seconds, with QUICK=1: afterwards no further mutant is begun.
