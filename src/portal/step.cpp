@@ -35,7 +35,7 @@ PySendResult throw_to_target(PyObject* portal, PyObject* argument, PyObject** re
 // For an awaitable that is not a coroutine, and has a way of its own to be closed.
 PySendResult close_target(PyObject* portal, PyObject* argument, PyObject** result) {
   Ref target = Ref::borrow(as_portal(portal)->target);
-  Ref exception = Ref::borrow(argument);
+  Ref exit = Ref::borrow(argument);
   const bool closed = close_iterator(*as_portal(portal)->module_state, target.get());
   *result = closed ? Py_NewRef(Py_None) : nullptr;
   return closed ? PYGEN_RETURN : PYGEN_ERROR;

@@ -69,7 +69,7 @@ def tasks_are_lost_under_constant_collections() -> None:
             in_portal = lost_tasks.outcome(library, case, "ensure_portal")
         finally:
             gc.set_threshold(*before)
-        if case not in lost_tasks.KEPT_IN_PORTALS:
+        if case not in (*lost_tasks.KEPT_IN_PORTALS, *lost_tasks.KEPT_NATIVELY):
             assert in_portal[0] == native[0], case
 
 
@@ -145,10 +145,9 @@ def what_refuses_to_close_is_left_whole() -> None:
         while refusing:
             try:
                 await_(trap())
-            finally:
+            except BaseException:
                 assert contents == {"list": [1, 2, 3]} and cycle[0] is contents
                 log.append("refused")
-                continue  # noqa: B012
 
     loop.waiters.append(_engine.open_portal(main(loop)))
     loop.waiters[0].send(None)
@@ -297,9 +296,8 @@ def threads_that_end_leave_nothing_to_be_seen() -> None:
             while refusing:
                 try:
                     await_(trap())
-                finally:
+                except BaseException:
                     log.append("refused")
-                    continue  # noqa: B012
 
         loop = Loop()
         loop.waiters += [_engine.open_portal(main(loop)), Held()]

@@ -189,8 +189,7 @@ CASES = {
 """,
 }
 
-#: Cases in which the task is not collected natively, where the interpreter cannot see all that the
-#: frames of coroutines refer to.
+#: Cases in which the task is not always collected natively at the first collection.
 KEPT_NATIVELY = (
     ["an exception and its traceback", "an exception thrown in"]
     if sys.version_info >= (3, 14)
