@@ -15,6 +15,7 @@ from switchback import await_, disable, enable, has_portal
 from switchback._frameworks import _asyncio_portals
 from switchback._frameworks._asyncio_tasks import C_TASK, PY_TASK
 
+pytestmark = pytest.mark.unknown_minor
 needs_eager = pytest.mark.minor(since="3.12", reason="no eager tasks before 3.12")
 
 
