@@ -4,6 +4,7 @@ What a suspended portal refers to is seen and unwound as the native program has 
 one that goes on is finalized.
 """
 # mark: threads
+# mark: needs_native: greenlets do not show what their stack refers to
 
 from __future__ import annotations
 
