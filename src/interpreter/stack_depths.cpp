@@ -187,12 +187,11 @@ bool StackDepths::find_depths(PyCodeObject* code, const unsigned char* text, int
                               Place* places) {
   bool certain = true, again = true;
   const auto reach = [&](int unit, int depth) {
-    if (unit < 0 || unit >= count || depth < 0 || depth > code->co_stacksize) {
-      certain = false;
-    } else if (places[unit].depth == unreached) {
+    const bool is_place = unit >= 0 && unit < count && depth >= 0 && depth <= code->co_stacksize;
+    if (is_place && places[unit].depth == unreached) {
       places[unit].depth = static_cast<std::int16_t>(depth);
       again = true;
-    } else if (places[unit].depth != depth) {
+    } else if (!is_place || places[unit].depth != depth) {
       certain = false;
     }
   };
