@@ -2,7 +2,6 @@
 #include "interpreter/frame_references.hpp"
 
 #if SWITCHBACK_KNOWS_FRAMES
-#include <algorithm>
 #include <cstddef>
 
 #include "interpreter/stack_depths.hpp"
@@ -135,12 +134,10 @@ class CallUnderWay {
     bool goes_on = false;
     if (inner_ == nullptr) {
       goes_on = count == 1 && is_await(arguments, call) && call.is_given(arguments[0]);
-    } else if (belongs_to_generator(inner_)) {
-      goes_on = count == 1 && is_await(arguments, call) && runs_generator(arguments[0]);
     } else {
-      // As with sorted(key=).
-      PyObject* const function = function_of(inner_);
-      goes_on = function != nullptr && std::find(arguments, end, function) != end;
+      // That a function runs which is among the arguments does not tell: weakref.ref(thing,
+      // function) calls it as the call has ended, and `thing` goes.
+      goes_on = count == 1 && is_await(arguments, call) && runs_generator(arguments[0]);
     }
     if (goes_on) show(arguments - 2, arguments, count);
   }

@@ -200,8 +200,12 @@ KEPT_NATIVELY = (
 #: the step that it waits in.
 ENDS_DIFFER = ["a generator"] if sys.version_info < (3, 13) else []
 
-#: Those that stay in a portal: 3.11 calls by C where arguments are unpacked, which then holds them.
-KEPT_IN_PORTALS = ["arguments by name"] if sys.version_info < (3, 12) else []
+#: Those that stay in a portal: up to 3.13 the arguments of C functions are not seen, and 3.11 calls
+#: by C where arguments are unpacked.
+KEPT_IN_PORTALS = [
+    *(["a sort"] if sys.version_info < (3, 14) else []),
+    *(["arguments by name"] if sys.version_info < (3, 12) else []),
+]
 
 variable: contextvars.ContextVar[Any] = contextvars.ContextVar("variable")
 

@@ -102,15 +102,6 @@ add(
     minors=NOT_NOTED,
 )
 add(
-    "the_key_of_a_sort_is_not_recognized",
-    "a task stays that waits in a closure which a sort calls",
-    FRAMES,
-    "goes_on = function != nullptr && std::find(arguments, end, function) != end;",
-    "",
-    killed_by=(LOST,),
-    minors=NOT_NOTED,
-)
-add(
     "the_iterator_of_a_loop_is_not_recognized",
     "a task stays that waits in an iterator",
     FRAMES,
