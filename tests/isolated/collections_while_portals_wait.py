@@ -219,6 +219,35 @@ def a_private_context_is_seen() -> None:
         portal().close()
 
 
+def what_a_call_has_let_go_of_is_not_seen() -> None:
+    """The call of ref() has ended: its first argument is gone, and the second one runs."""
+
+    class Thing:
+        def __init__(self) -> None:
+            self.itself = [self]
+
+    def call_back(_: Any) -> None:
+        await_(trap())
+
+    def sync() -> None:
+        thing = Thing()
+        thing.itself.clear()
+        references = [weakref.ref(thing, call_back)]
+        weakref.ref(Thing().itself.pop(), call_back)
+        del thing
+        assert references
+
+    portal = with_portal_run_sync(sync)
+    while True:
+        try:
+            portal.send(None)
+        except StopIteration:
+            break
+        for _ in range(3):
+            [[] for _ in range(1000)]
+            gc.collect()
+
+
 def what_c_holds_stays() -> None:
     class Held:
         freed = 0
@@ -355,6 +384,7 @@ if __name__ == "__main__":
         what_refuses_to_close_is_left_whole,
         what_was_thrown_in_is_seen,
         a_private_context_is_seen,
+        what_a_call_has_let_go_of_is_not_seen,
         what_c_holds_stays,
         garbage_of_another_thread_is_closed_in_its_own,
         threads_that_end_leave_nothing_to_be_seen,
