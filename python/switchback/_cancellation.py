@@ -6,7 +6,9 @@ async code nothing of the kind can await, so that no event loop expects it.
 
 from __future__ import annotations
 
+import itertools
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
@@ -65,12 +67,14 @@ def has_left(error: BaseException) -> bool | None:
 def is_part_of(error: BaseException, held: object) -> bool:
     """Tell whether `held` refers to `error`: a result that has it, an exception that came of it.
 
+    Or whether `held` is what has left the frame that `error` came to last, which did not then.
     Where `error` is being handled here, by what runs the portal, it is the context of all that is
     raised in there, which says nothing then.
     """
     import gc
 
     is_handled = sys.exc_info()[1] is error
+    last = error.__traceback__.tb_frame if error.__traceback__ is not None else None
     seen = {id(held)}
     waiting = [held]
     for _ in range(200):
@@ -80,6 +84,8 @@ def is_part_of(error: BaseException, held: object) -> bool:
         if one is error:
             return True
         if isinstance(one, BaseException):
+            if any(frame is last for frame in _frames_of(one)):
+                return True
             found: list[Any] = [one.__cause__, *getattr(one, "exceptions", ())]
             if not is_handled:
                 found.append(one.__context__)
@@ -90,6 +96,13 @@ def is_part_of(error: BaseException, held: object) -> bool:
         waiting += [each for each in found if each is not None and id(each) not in seen]
         seen.update(map(id, found))
     return False
+
+
+def _frames_of(error: BaseException) -> Iterator[FrameType]:
+    traceback = error.__traceback__
+    while traceback is not None:
+        yield traceback.tb_frame
+        traceback = traceback.tb_next
 
 
 def _is_left(frame: FrameType, raised_at: int) -> bool:
@@ -113,8 +126,56 @@ def _is_left(frame: FrameType, raised_at: int) -> bool:
         name != "RAISE_VARARGS" or argument != 0
     ):
         return False
-    here = next(_handlers(code, now), None)
-    return here is not None and here in _handlers(code, raised_at)
+    handled = _handled(code)
+    # The handler whose exception it raises again, which is another one if that lies further in.
+    raises = now if name in ("CLEANUP_THROW", "END_ASYNC_FOR") else (handled[now] or (-1,))[-1]
+    came_to = list(_handlers(code, raised_at))
+    if raises not in came_to:
+        return False
+    # One that may end an exception may have ended this one.
+    ends = {handled[at][-1] for at in _ends_of_handling(code) if handled[at]}
+    return ends.isdisjoint(came_to[: came_to.index(raises)])
+
+
+def _handled(code: CodeType) -> defaultdict[int, tuple[int, ...]]:
+    """Return which handlers are under way at each instruction, the innermost last."""
+    import dis
+
+    from ._code_facts import _ENDS, _JUMPS
+
+    instructions = list(dis.get_instructions(code))
+    index = {instruction.offset: at for at, instruction in enumerate(instructions)}
+    handled: defaultdict[int, tuple[int, ...]] = defaultdict(tuple)
+    starts: list[tuple[int, tuple[int, ...]]] = [(0, ())]
+    while starts:
+        offset, here = starts.pop()
+        for instruction in instructions[index.get(offset, len(instructions)) :]:
+            at, name = instruction.offset, instruction.opname
+            if at in handled:
+                break
+            handled[at] = here
+            starts += [(target, here) for target in itertools.islice(_handlers(code, at), 1)]
+            if name == "PUSH_EXC_INFO":
+                here = (*here, at)
+            elif name == "POP_EXCEPT":
+                here = here[:-1]
+            if instruction.opcode in _JUMPS:
+                starts.append((instruction.argval, here))
+            if name in _ENDS:
+                break
+    return handled
+
+
+def _ends_of_handling(code: CodeType) -> Iterator[int]:
+    """Yield the instructions after which an exception is done with, and not raised again."""
+    import dis
+
+    before = ""
+    for instruction in dis.get_instructions(code):
+        # After a copy it is to be raised.
+        if instruction.opname == "POP_EXCEPT" and before != "COPY":
+            yield instruction.offset
+        before = instruction.opname
 
 
 def _handlers(code: CodeType, at: int) -> Iterator[int]:

@@ -55,7 +55,8 @@ int visit_slot(_PyStackRef slot, visitproc visit, void* arg) {
   // One without a count of its own is borrowed from another slot of the stack.
   if (PyStackRef_IsNull(slot) || PyStackRef_IsTaggedInt(slot)) return 0;
   if (!PyStackRef_RefcountOnObject(slot)) return 0;
-  return visit(PyStackRef_AsPyObjectBorrow(slot), arg);
+  PyObject* const object = PyStackRef_AsPyObjectBorrow(slot);
+  return object == nullptr ? 0 : visit(object, arg);
 }
 
 // The interpreter notes how far the value stack is in use before it calls what may look at it.
@@ -154,14 +155,13 @@ class CallUnderWay {
     return inner_ != nullptr && belongs_to_generator(inner_) && generator_of(inner_) == slot;
   }
 
-  // Whether `inner` is the method __next__() of what is in the slot, which is not being finalized:
-  // that comes before it goes.
+  // Whether `inner` is the method __next__() of what is in the slot, and not by way of a finalizer.
   bool runs_next(PyObject* slot) const {
     if (inner_ == nullptr || belongs_to_generator(inner_)) return false;
     PyCodeObject* const code = code_of(inner_);
     return code->co_argcount == 1 && inner_->localsplus[0] == slot && slot != nullptr &&
            PyUnicode_CompareWithASCIIString(code->co_name, "__next__") == 0 &&
-           PyObject_GC_IsFinalized(slot) == 0;
+           Py_TYPE(slot)->tp_finalize == nullptr && Py_TYPE(slot)->tp_del == nullptr;
   }
 
   PythonFrame* inner_;

@@ -5,6 +5,7 @@
 #include <opcode.h>
 
 #include <algorithm>
+#include <limits>
 #include <new>
 
 #include "interpreter/ref.hpp"
@@ -187,7 +188,9 @@ bool StackDepths::find_depths(PyCodeObject* code, const unsigned char* text, int
                               Place* places) {
   bool certain = true, again = true;
   const auto reach = [&](int unit, int depth) {
-    const bool is_place = unit >= 0 && unit < count && depth >= 0 && depth <= code->co_stacksize;
+    constexpr int most = std::numeric_limits<std::int16_t>::max();
+    const bool is_place =
+        unit >= 0 && unit < count && depth >= 0 && depth <= std::min(code->co_stacksize, most);
     if (is_place && places[unit].depth == unreached) {
       places[unit].depth = static_cast<std::int16_t>(depth);
       again = true;

@@ -85,9 +85,9 @@ void finalize_portal(PyObject* object) {
     if (!closed) PyErr_WriteUnraisable(self->target);
     if (self->fiber == nullptr) return;
   }
-  if (self->fiber->is_native()) {
-    static_cast<fiber::StackFiber*>(self->fiber)->mark_running(self->target);
-  }
+  if (!self->fiber->is_native()) return;
+  auto* const native = static_cast<fiber::StackFiber*>(self->fiber);
+  if (native->can_be_visited()) native->mark_running(self->target);
 }
 
 void close_suspended_portals() {

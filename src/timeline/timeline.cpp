@@ -47,7 +47,10 @@ Timeline::Timeline(Track first) : first_(first), indices_(Ref::steal(PyDict_New(
 }
 
 Timeline::~Timeline() {
-  for (const Name& name : names_) std::free(name.text);
+  for (const Name& name : names_) {
+    std::free(name.text);
+    Py_XDECREF(name.key);
+  }
 }
 
 // What it is named by; nullptr for an `await`.
@@ -62,10 +65,17 @@ PyObject* Timeline::key_of(PyObject* awaited) {
   return reinterpret_cast<PyObject*>(Py_TYPE(awaited));
 }
 
+// What stands for it in the dict. Types are told apart by their addresses: a metaclass may have
+// code of its own that compares them.
+Ref Timeline::place_of(PyObject* key) {
+  return PyType_Check(key) ? Ref::steal(PyLong_FromVoidPtr(key)) : Ref::borrow(key);
+}
+
 // Zero where that fails.
 std::uint32_t Timeline::add_name(PyObject* key) {
   const std::uint32_t index = names_.size();
   Ref number = Ref::steal(PyLong_FromUnsignedLong(index));
+  Ref place = place_of(key);
   Name name{};
   name.key = key;
   if (PyType_Check(key)) {
@@ -74,8 +84,11 @@ std::uint32_t Timeline::add_name(PyObject* key) {
   } else if (Ref text = Ref::steal(PyUnicode_AsEncodedString(key, "utf-8", "replace"))) {
     name.text = escaped(PyBytes_AS_STRING(text.get()), PyBytes_GET_SIZE(text.get()), &name.size);
   }
-  if (number && name.text != nullptr && names_.add(name)) {
-    if (PyDict_SetItem(indices_.get(), key, number.get()) == 0) return index;
+  if (number && place && name.text != nullptr && names_.add(name)) {
+    if (PyDict_SetItem(indices_.get(), place.get(), number.get()) == 0) {
+      Py_INCREF(key);
+      return index;
+    }
     names_.shorten(index);
   }
   std::free(name.text);
@@ -85,7 +98,8 @@ std::uint32_t Timeline::add_name(PyObject* key) {
 }
 
 std::uint32_t Timeline::name_of(PyObject* key) {
-  PyObject* const known = PyDict_GetItemWithError(indices_.get(), key);
+  const Ref place = place_of(key);
+  PyObject* const known = place ? PyDict_GetItemWithError(indices_.get(), place.get()) : nullptr;
   if (known != nullptr) return static_cast<std::uint32_t>(PyLong_AsUnsignedLong(known));
   PyErr_Clear();
   return add_name(key);

@@ -76,7 +76,7 @@ class Timeline {
   };
   // A name with what has to be escaped in JSON.
   struct Name {
-    PyObject* key;  // borrowed from the dict; nullptr for the first
+    PyObject* key;  // owned, while it is in names_; nullptr for the first
     char* text;
     std::uint32_t size;
     std::uint32_t lines;  // that have it
@@ -107,6 +107,7 @@ class Timeline {
   };
 
   PyObject* key_of(PyObject* awaited);
+  static Ref place_of(PyObject* key);
   std::uint32_t thread_of(const PyThreadState* thread_state);
   std::uint32_t name_of(PyObject* key);
   std::uint32_t add_name(PyObject* key);
@@ -131,7 +132,7 @@ class Timeline {
   Array<Line> lines_;
   Array<Name> names_;  // the first is that of an `await`
   Array<Thread> threads_;
-  Ref indices_;  // a dict: a str or a type -> its index in names_
+  Ref indices_;  // a dict: a str or the address of a type -> its index in names_
   Array<Name> written_names_;
   Array<WrittenLine> written_lines_;
   std::uint32_t written_threads_ = 0;

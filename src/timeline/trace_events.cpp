@@ -1,4 +1,5 @@
 // Writing what a timeline has noted in the Trace Event format, which Perfetto and Chrome read.
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -102,7 +103,10 @@ class Timeline::Writer {
                            static_cast<char>('0' + rest % 10), '\0'};
     put(digits);
   }
+  // Clocks that go apart, as over a sleep of the machine, must not make a time less than zero.
   void head(char phase, std::uint32_t index, std::int64_t begin, std::int64_t end) {
+    begin = std::max<std::int64_t>(begin, 0);
+    end = std::max(begin, end);
     put(",\n{\"ph\":\"");
     *at_++ = phase;
     put("\"");

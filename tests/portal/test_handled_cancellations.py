@@ -205,3 +205,85 @@ def test_a_future_that_is_cancelled_does_not_cancel_the_task(asyncio_library):
         return "result"
 
     assert asyncio_library.run(main) == "result"
+
+
+def handled_below_a_clean_up(limit):
+    """In a clean-up, whose own exception goes on when the cancellation has been handled."""
+    try:
+        raise KeyError("goes on")
+    finally:
+        with contextlib.suppress(TimeoutError):
+            await_(asyncio.wait_for(asyncio.sleep(LIMIT), limit))
+
+
+def handled_with_a_subtask_that_is_cancelled(limit):
+    async def subtask():
+        await asyncio.sleep(LIMIT)
+
+    try:
+        raise KeyError("goes on")
+    finally:
+        task = asyncio.get_running_loop().create_task(subtask())
+        asyncio.get_running_loop().call_later(limit, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await_(task)
+
+
+@pytest.mark.parametrize(
+    "sync_fn", [handled_below_a_clean_up, handled_with_a_subtask_that_is_cancelled]
+)
+def test_what_a_clean_up_was_for_goes_on(sync_fn):
+    with pytest.raises(KeyError, match="goes on"):
+        asyncio.run(with_portal_run_sync(sync_fn, 0.01))
+
+
+@pytest.mark.parametrize("in_await", [True, False])
+def test_what_is_raised_while_a_cancellation_is_handled_is_raised(in_await):
+    async def job():
+        await ensure_portal()
+        try:
+            wait()
+        except asyncio.CancelledError:
+            limited = asyncio.wait_for(asyncio.sleep(LIMIT), 0.01)
+            if in_await:
+                await limited
+            else:
+                await_(limited)
+
+    async def handles():
+        try:
+            await job()
+        except TimeoutError:
+            return "gave up"
+
+    async def main():
+        task = asyncio.create_task(handles())
+        await asyncio.sleep(0.01)
+        task.cancel()
+        return await task
+
+    assert asyncio.run(main()) == "gave up"
+
+
+def test_a_second_cancellation_that_the_caller_handles_ends_there():
+    async def job():
+        await ensure_portal()
+        try:
+            wait()
+        finally:
+            await asyncio.sleep(LIMIT)
+
+    async def handles():
+        try:
+            await job()
+        except asyncio.CancelledError:
+            return "handled"
+
+    async def main():
+        task = asyncio.create_task(handles())
+        for _ in range(2):
+            await asyncio.sleep(0.01)
+            task.cancel()
+        return await task
+
+    assert asyncio.run(main()) == "handled"

@@ -259,3 +259,22 @@ def test_a_portal_that_waits_or_runs_at_either_end_is_there():
     # The second one after the first.
     again, _ = trace_tasks(work)
     assert again[1].names() == ["work", "await_(fetch)"] * 3 + ["work"]
+
+
+def test_no_code_of_what_is_awaited_is_run():
+    class Meta(type):
+        __hash__ = None
+
+        def __eq__(cls, other):
+            raise ValueError
+
+    class Awaitable(metaclass=Meta):
+        def __await__(self):
+            return asyncio.sleep(0).__await__()
+
+    def work_on_these():
+        for _ in range(3):
+            await_(Awaitable())
+
+    tracks, _ = trace_tasks(work_on_these)
+    assert len(tracks[1].stretches) == 7
