@@ -207,34 +207,29 @@ def test_a_future_that_is_cancelled_does_not_cancel_the_task(asyncio_library):
     assert asyncio_library.run(main) == "result"
 
 
-def handled_below_a_clean_up(limit):
-    """In a clean-up, whose own exception goes on when the cancellation has been handled."""
-    try:
-        raise KeyError("goes on")
-    finally:
-        with contextlib.suppress(TimeoutError):
-            await_(asyncio.wait_for(asyncio.sleep(LIMIT), limit))
+def test_what_a_clean_up_was_for_goes_on():
+    """Its own cancellation, of a task that it waits for, has been handled there."""
 
+    def cleans_up():
+        try:
+            try:
+                wait()
+            except asyncio.CancelledError:
+                raise KeyError("goes on") from None
+        finally:
+            task = asyncio.get_running_loop().create_task(asyncio.sleep(LIMIT))
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await_(task)
 
-def handled_with_a_subtask_that_is_cancelled(limit):
-    async def subtask():
-        await asyncio.sleep(LIMIT)
+    async def main():
+        task = asyncio.create_task(with_portal_run_sync(cleans_up))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await task
 
-    try:
-        raise KeyError("goes on")
-    finally:
-        task = asyncio.get_running_loop().create_task(subtask())
-        asyncio.get_running_loop().call_later(limit, task.cancel)
-        with contextlib.suppress(asyncio.CancelledError):
-            await_(task)
-
-
-@pytest.mark.parametrize(
-    "sync_fn", [handled_below_a_clean_up, handled_with_a_subtask_that_is_cancelled]
-)
-def test_what_a_clean_up_was_for_goes_on(sync_fn):
     with pytest.raises(KeyError, match="goes on"):
-        asyncio.run(with_portal_run_sync(sync_fn, 0.01))
+        asyncio.run(main())
 
 
 @pytest.mark.parametrize("in_await", [True, False])
