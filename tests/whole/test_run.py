@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import functools
+import signal
 import sys
 
 import anyio
@@ -302,9 +303,12 @@ def test_an_interrupt_ends_it():
         await_(asyncio.sleep(10))
 
     def raise_interrupt():
-        import signal
-
         signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        run(main())
+    # A shell may have had this process ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(main())
+    finally:
+        signal.signal(signal.SIGINT, before)
