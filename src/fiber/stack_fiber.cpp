@@ -165,8 +165,8 @@ bool StackFiber::can_be_visited() const {
 #endif
 }
 
-int StackFiber::traverse([[maybe_unused]] PyObject* await, PyObject* target, visitproc visit,
-                         void* arg) {
+int StackFiber::traverse([[maybe_unused]] PyObject* await, [[maybe_unused]] PyObject* target,
+                         [[maybe_unused]] visitproc visit, [[maybe_unused]] void* arg) {
 #if SWITCHBACK_KNOWS_FRAMES
   // The collector goes on to what is younger, whose page is in no cache either.
   constexpr std::uintptr_t beside = 128, size = sizeof(StackFiber) + 384;
