@@ -6,9 +6,7 @@ async code nothing of the kind can await, so that no event loop expects it.
 
 from __future__ import annotations
 
-import itertools
 import sys
-from collections import defaultdict
 from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
@@ -114,7 +112,10 @@ def _is_left(frame: FrameType, raised_at: int) -> bool:
     now = frame.f_lasti
     if now == raised_at:
         return True
-    import dis  # not with the package, whose import is to be quick
+    # Not with the package, whose import is to be quick.
+    import dis
+
+    from ._code_facts import exception_entries, handlers
 
     code = frame.f_code
     instructions = code.co_code
@@ -128,42 +129,30 @@ def _is_left(frame: FrameType, raised_at: int) -> bool:
         return False
     handled = _handled(code)
     # The handler whose exception it raises again, which is another one if that lies further in.
-    raises = now if name in ("CLEANUP_THROW", "END_ASYNC_FOR") else (handled[now] or (-1,))[-1]
-    came_to = list(_handlers(code, raised_at))
+    raises = now if name in ("CLEANUP_THROW", "END_ASYNC_FOR") else _innermost(handled, now)
+    came_to = [entry.target for entry in handlers(exception_entries(code), raised_at)]
     if raises not in came_to:
         return False
     # One that may end an exception may have ended this one.
-    ends = {handled[at][-1] for at in _ends_of_handling(code) if handled[at]}
+    ends = {_innermost(handled, at) for at in _ends_of_handling(code)}
     return ends.isdisjoint(came_to[: came_to.index(raises)])
 
 
-def _handled(code: CodeType) -> defaultdict[int, tuple[int, ...]]:
+def _handled(code: CodeType) -> dict[int, tuple[int, ...]]:
     """Return which handlers are under way at each instruction, the innermost last."""
-    import dis
+    from ._code_facts import states_of
 
-    from ._code_facts import _ENDS, _JUMPS
+    def after(instruction: Any, here: tuple[int, ...], _: bool) -> tuple[int, ...]:
+        if instruction.opname == "PUSH_EXC_INFO":
+            return (*here, instruction.offset)
+        return here[:-1] if instruction.opname == "POP_EXCEPT" else here
 
-    instructions = list(dis.get_instructions(code))
-    index = {instruction.offset: at for at, instruction in enumerate(instructions)}
-    handled: defaultdict[int, tuple[int, ...]] = defaultdict(tuple)
-    starts: list[tuple[int, tuple[int, ...]]] = [(0, ())]
-    while starts:
-        offset, here = starts.pop()
-        for instruction in instructions[index.get(offset, len(instructions)) :]:
-            at, name = instruction.offset, instruction.opname
-            if at in handled:
-                break
-            handled[at] = here
-            starts += [(target, here) for target in itertools.islice(_handlers(code, at), 1)]
-            if name == "PUSH_EXC_INFO":
-                here = (*here, at)
-            elif name == "POP_EXCEPT":
-                here = here[:-1]
-            if instruction.opcode in _JUMPS:
-                starts.append((instruction.argval, here))
-            if name in _ENDS:
-                break
-    return handled
+    return states_of(code, (), after, lambda _, here: here)
+
+
+def _innermost(handled: dict[int, tuple[int, ...]], at: int) -> int | None:
+    here = handled.get(at)
+    return here[-1] if here else None
 
 
 def _ends_of_handling(code: CodeType) -> Iterator[int]:
@@ -176,16 +165,3 @@ def _ends_of_handling(code: CodeType) -> Iterator[int]:
         if instruction.opname == "POP_EXCEPT" and before != "COPY":
             yield instruction.offset
         before = instruction.opname
-
-
-def _handlers(code: CodeType, at: int) -> Iterator[int]:
-    """Yield where the handlers begin that an exception comes to, the innermost first."""
-    import dis
-
-    entries: list[Any] = dis.Bytecode(code).exception_entries  # type: ignore[attr-defined]
-    for _ in range(50):
-        found = [entry for entry in entries if entry.start <= at < entry.end]
-        if not found:
-            return
-        at = found[-1].target
-        yield at

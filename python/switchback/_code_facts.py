@@ -8,8 +8,12 @@ import inspect
 import itertools
 import sys
 import types
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from . import _engine
+
+State = TypeVar("State")
 
 _WAITS = (
     inspect.CO_GENERATOR
@@ -120,29 +124,65 @@ def calls_of(code: types.CodeType) -> list[Call]:
 
 def depths_of(code: types.CodeType) -> dict[int, int]:
     """Return how much the value stack holds before each instruction that can be reached."""
-    instructions = list(dis.get_instructions(code))
-    index = {instruction.offset: at for at, instruction in enumerate(instructions)}
-    depths: dict[int, int] = {}
     # Up to 3.12 a generator drops what it is sent first, which no instruction has put there.
     counts_sent = sys.version_info < (3, 13) and code.co_flags & _WAITS
-    starts = [(0, 1 if counts_sent else 0)]
-    for entry in dis._parse_exception_table(code):  # type: ignore[attr-defined]
-        starts.append((entry.target, entry.depth + entry.lasti + 1))
+
+    def after(instruction: dis.Instruction, depth: int, jump: bool) -> int:
+        if instruction.opname == "EXTENDED_ARG":
+            return depth
+        return depth + effect(instruction.opcode, instruction.arg, jump=jump)
+
+    def handled(entry: Any, _: int) -> int:
+        return int(entry.depth + entry.lasti + 1)
+
+    return states_of(code, 1 if counts_sent else 0, after, handled)
+
+
+def states_of(
+    code: types.CodeType,
+    first: State,
+    after: Callable[[dis.Instruction, State, bool], State],
+    handled: Callable[[Any, State], State],
+) -> dict[int, State]:
+    """Return what holds before each instruction that can be reached, where `first` does at first.
+
+    ``after(instruction, state, jumps)`` is what holds after an instruction, and
+    ``handled(entry, state)`` where what it raises is handled.
+    """
+    instructions = list(dis.get_instructions(code))
+    index = {instruction.offset: at for at, instruction in enumerate(instructions)}
+    entries = exception_entries(code)
+    states: dict[int, State] = {}
+    starts = [(0, first)]
     while starts:
-        offset, depth = starts.pop()
+        offset, state = starts.pop()
         for instruction in instructions[index.get(offset, len(instructions)) :]:
-            if instruction.offset in depths:
+            if instruction.offset in states:
                 break
-            depths[instruction.offset] = depth
-            opcode, argument = instruction.opcode, instruction.arg
-            if instruction.opname == "EXTENDED_ARG":
-                continue
-            if opcode in _JUMPS:
-                starts.append((instruction.argval, depth + effect(opcode, argument, jump=True)))
+            states[instruction.offset] = state
+            for entry in itertools.islice(handlers(entries, instruction.offset), 1):
+                starts.append((entry.target, handled(entry, state)))
+            if instruction.opcode in _JUMPS:
+                starts.append((instruction.argval, after(instruction, state, True)))
             if instruction.opname in _ENDS:
                 break
-            depth += effect(opcode, argument, jump=False)
-    return depths
+            state = after(instruction, state, False)
+    return states
+
+
+def exception_entries(code: types.CodeType) -> list[Any]:
+    """Return where exceptions of which instructions are handled, the outermost first."""
+    return dis._parse_exception_table(code)  # type: ignore[attr-defined, no-any-return]
+
+
+def handlers(entries: list[Any], at: int) -> Iterator[Any]:
+    """Yield the entries by which an exception of an instruction is handled, the innermost first."""
+    for _ in range(50):
+        found = [entry for entry in entries if entry.start <= at < entry.end]
+        if not found:
+            return
+        yield found[-1]
+        at = found[-1].target
 
 
 def effect(opcode: int, argument: int | None, *, jump: bool) -> int:

@@ -10,6 +10,8 @@ import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -138,9 +140,16 @@ def report(output: str) -> None:
     """Write the stacks of all portals that wait, and of all threads."""
     from .inspect import print_all
 
-    with open(output + ".part", "w") as file:
+    with _answer(output) as file:
         print_all(file)
         print_threads(file)
+
+
+@contextmanager
+def _answer(output: str) -> Iterator[TextIO]:
+    """Open the file that is waited for: it is there once it is whole, as in the script."""
+    with open(output + ".part", "w") as file:
+        yield file
     os.replace(output + ".part", output)
 
 
@@ -167,9 +176,8 @@ def record(output: str, file: str, seconds: float) -> None:
 
     def close() -> None:
         writer.close()
-        with open(output + ".part", "w") as told:
+        with _answer(output) as told:
             print(f"{file} has {seconds:g} s", file=told)
-        os.replace(output + ".part", output)
 
     timer = threading.Timer(seconds, close)
     timer.daemon = True

@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-def when_imported(name: str, then: Callable[[], None]) -> None:
-    """Call at once if the module is there already; else as soon as the program imports it."""
+def when_imported(name: str, then: Callable[[], None]) -> Watcher | None:
+    """Call at once if the module is there already; else as soon as the program imports it.
+
+    Return what waits for that, if something does.
+    """
     if name in sys.modules:
         then()
-    else:
-        Watcher(name, then).install()
+        return None
+    watcher = Watcher(name, then)
+    watcher.install()
+    return watcher
 
 
 class Watcher:

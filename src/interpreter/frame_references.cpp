@@ -41,7 +41,7 @@ PythonFrame* next_frame(PythonFrame* frame) {
   for (; frame != nullptr; frame = frame->previous) {
     if (!is_empty(frame)) return frame;
 #if PY_VERSION_HEX >= 0x030E0000
-    if (frame->owner == FRAME_OWNED_BY_INTERPRETER && BaseFrame::is_one(frame)) return nullptr;
+    if (BaseFrame::is_one(frame)) return nullptr;
 #else
     if (frame->owner == FRAME_OWNED_BY_THREAD) return nullptr;
 #endif

@@ -1,11 +1,7 @@
 // What a frame has on its value stack.
 #pragma once
 
-#include "interpreter/python.hpp"
-
-#ifndef SWITCHBACK_UNKNOWN_MINOR
-#include "interpreter/internals.hpp"
-#endif
+#include "interpreter/python_frames.hpp"
 
 namespace switchback::interpreter {
 
@@ -21,15 +17,7 @@ inline PyObject* value_on_stack(PyObject* object, int index) {
   const bool is_there = index >= 0 && index < code->co_stacksize;
   Py_DECREF(code);  // the frame has it
   if (!is_there) return nullptr;
-#if PY_VERSION_HEX >= 0x030E0000
-  // Tagged: of a reference that is counted, or not; else it is no object.
-  constexpr std::uintptr_t tags = 3, is_number = 2;
-  const std::uintptr_t bits = frame->localsplus[place].bits;
-  if ((bits & is_number) != 0) return nullptr;
-  return reinterpret_cast<PyObject*>(bits & ~tags);
-#else
-  return frame->localsplus[place];
-#endif
+  return object_in(frame->localsplus[place]);
 }
 #endif
 

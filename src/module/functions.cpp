@@ -29,6 +29,13 @@ PyObject* current_portal(PyObject*, PyObject*) {
   return Py_NewRef(portal::portal_on(*fiber)->object());
 }
 
+// nullptr with an exception set where it is none.
+portal::Portal* checked_portal(PyObject* module, PyObject* object) {
+  if (portal::is_portal(state_of_module(module), object)) return portal::as_portal(object);
+  PyErr_Format(PyExc_TypeError, "expected a portal, not %.100s", Py_TYPE(object)->tp_name);
+  return nullptr;
+}
+
 PyObject* set_guard(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {
   if (count != 2 || !portal::is_portal(state_of_module(module), arguments[0])) {
     PyErr_SetString(PyExc_TypeError, "expected a portal, and a function or None");
@@ -64,11 +71,9 @@ PyObject* is_portal(PyObject* module, PyObject* object) {
 }
 
 PyObject* innermost_frame(PyObject* module, PyObject* object) {
-  if (!portal::is_portal(state_of_module(module), object)) {
-    PyErr_Format(PyExc_TypeError, "expected a portal, not %.100s", Py_TYPE(object)->tp_name);
-    return nullptr;
-  }
-  const fiber::Fiber* const suspended = portal::as_portal(object)->fiber;
+  const portal::Portal* const self = checked_portal(module, object);
+  if (self == nullptr) return nullptr;
+  const fiber::Fiber* const suspended = self->fiber;
   Ref frame = Ref::steal(suspended == nullptr
                              ? nullptr
                              : suspended->innermost_frame(interpreter::current_thread_state()));
@@ -86,11 +91,8 @@ PyObject* open_portal(PyObject* module, PyObject* awaitable) {
 }
 
 PyObject* keep_exit(PyObject* module, PyObject* object) {
-  if (!portal::is_portal(state_of_module(module), object)) {
-    PyErr_Format(PyExc_TypeError, "expected a portal, not %.100s", Py_TYPE(object)->tp_name);
-    return nullptr;
-  }
-  portal::Portal* const self = portal::as_portal(object);
+  portal::Portal* const self = checked_portal(module, object);
+  if (self == nullptr) return nullptr;
   PyObject* const kept = std::exchange(self->exit, Py_NewRef(Py_None));
   return kept == nullptr ? Py_NewRef(Py_None) : kept;
 }
@@ -152,11 +154,9 @@ PyObject* value_on_stack(PyObject*, PyObject* args) {
 }
 
 PyObject* awaited(PyObject* module, PyObject* object) {
-  if (!portal::is_portal(state_of_module(module), object)) {
-    PyErr_Format(PyExc_TypeError, "expected a portal, not %.100s", Py_TYPE(object)->tp_name);
-    return nullptr;
-  }
-  const fiber::Fiber* const suspended = portal::as_portal(object)->fiber;
+  const portal::Portal* const self = checked_portal(module, object);
+  if (self == nullptr) return nullptr;
+  const fiber::Fiber* const suspended = self->fiber;
   PyObject* const found = suspended == nullptr ? nullptr : suspended->awaited();
   return Py_NewRef(found == nullptr ? Py_None : found);
 }

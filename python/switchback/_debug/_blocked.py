@@ -15,11 +15,11 @@ from types import CodeType, FrameType
 from weakref import WeakSet
 
 from .. import _engine
+from .._refusals import CO_COROUTINE
 
 #: A call that takes as long is reported.
 SECONDS = 1.0
 _INTERVAL = 0.2
-_CO_COROUTINE = 0x80
 
 # What waits for something else than the processor, as the innermost Python function.
 _WAITS: set[CodeType] = {
@@ -106,7 +106,7 @@ def _chain(frame: FrameType | None, most: int = 1000) -> Iterator[FrameType]:
 def _runs_a_loop(frame: FrameType, portals: WeakSet[_engine.Portal]) -> bool:
     """Tell whether coroutines run on this stack, or one of the portals does."""
     return any(portal.cr_running for portal in list(portals)) or any(
-        found.f_code.co_flags & _CO_COROUTINE for found in _chain(frame)
+        found.f_code.co_flags & CO_COROUTINE for found in _chain(frame)
     )
 
 

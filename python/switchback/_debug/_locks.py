@@ -6,11 +6,11 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from dis import Bytecode
+from dis import get_instructions
 from types import CodeType, FrameType
-from typing import Any
 
 from .. import _engine
+from .._code_facts import exception_entries, handlers
 
 _LOCKS = (type(threading.Lock()), type(threading.RLock()), threading._RLock)
 
@@ -38,22 +38,16 @@ def _held(frame: FrameType) -> Iterator[tuple[object, int]]:
 
 def _entered(code: CodeType, at: int) -> Iterator[tuple[int, int]]:
     """Yield the depth of the stack and the line of each ``with`` around an instruction."""
-    bytecode = Bytecode(code)
-    entries: list[Any] = bytecode.exception_entries  # type: ignore[attr-defined]
+    entries = exception_entries(code)
     if not entries:
         return
-    instructions = {found.offset: found for found in bytecode}
+    instructions = {found.offset: found for found in get_instructions(code)}
     offsets = sorted(instructions)
-    for _ in range(50):
-        found = [entry for entry in entries if entry.start <= at < entry.end]
-        if not found:
-            return
-        entry = found[-1]
+    for entry in handlers(entries, at):
         after = offsets[offsets.index(entry.target) + 1 :][:1]
         if after and instructions[after[0]].opname == "WITH_EXCEPT_START":
             positions = instructions[entry.target].positions
             yield entry.depth, (positions.lineno if positions else None) or code.co_firstlineno
-        at = entry.target
 
 
 def _warn(frame: FrameType, lock: object, line: int) -> None:

@@ -12,7 +12,7 @@ from functools import wraps
 from typing import Any
 
 from .. import _engine
-from .._watching import Watcher
+from .._watching import Watcher, when_imported
 from . import _asyncio_run
 from ._asyncio_guests import guest
 from ._asyncio_portals import enable, is_enabled
@@ -41,11 +41,7 @@ def patch() -> None:
     _replace(asyncio.Runner, "close", _runner_close_of)
     _patch_loop_type(asyncio.base_events.BaseEventLoop)
     for name, then in (("uvloop", _patch_uvloop), ("anyio", _patch_anyio)):
-        if name in sys.modules:
-            then()
-        else:
-            watcher = Watcher(name, then)
-            watcher.install()
+        if (watcher := when_imported(name, then)) is not None:
             _watchers.append(watcher)
     loop = asyncio._get_running_loop()
     if loop is not None:
