@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from support.children import environment
+from support.debugged_programs import programs
 
 from switchback import settings
 
@@ -15,44 +16,7 @@ pytestmark = [
     pytest.mark.in_child_process,
 ]
 
-NATIVE = """\
-import asyncio
-from switchback import await_, ensure_portal
-
-async def fetch(number):
-    await asyncio.sleep(0)
-    return number
-
-async def inner(number):
-    first = await fetch(number)
-    second = await fetch(first)
-    return first + second
-
-async def work():
-    set_trace()
-    got = await inner(1)
-    more = await inner(2)
-    return got + more
-
-async def other():
-    for number in range(20):
-        await asyncio.sleep(0)
-
-async def main():
-    task = asyncio.create_task(other())
-    await ensure_portal()
-    result = await work()
-    print(result)
-    await task
-
-asyncio.run(main())
-"""
-
-PORTAL = NATIVE
-for _name in ("inner", "work"):
-    PORTAL = PORTAL.replace(f"async def {_name}", f"def {_name}").replace(f"await {_name}", _name)
-for _name in ("number", "first"):
-    PORTAL = PORTAL.replace(f"await fetch({_name})", f"await_(fetch({_name}))")
+NATIVE, PORTAL = programs("set_trace()", 20)
 
 DEBUGGERS = {
     "pdb": "from pdb import set_trace\n",

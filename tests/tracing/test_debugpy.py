@@ -4,50 +4,13 @@ from __future__ import annotations
 
 import pytest
 from support.debug_adapter import DebugAdapter
+from support.debugged_programs import programs
 
 from switchback import settings
 
 pytestmark = [pytest.mark.in_child_process, pytest.mark.timeout(200)]
 
-NATIVE = """\
-import asyncio
-from switchback import await_, ensure_portal
-
-async def fetch(number):
-    await asyncio.sleep(0)
-    return number
-
-async def inner(number):
-    first = await fetch(number)
-    second = await fetch(first)
-    return first + second
-
-async def work():
-    before = 1
-    got = await inner(before)
-    more = await inner(2)
-    return got + more
-
-async def other():
-    for number in range(200):
-        await asyncio.sleep(0)
-
-async def main():
-    task = asyncio.create_task(other())
-    await ensure_portal()
-    result = await work()
-    await task
-    return result
-
-asyncio.run(main())
-"""
-
-PORTAL = NATIVE
-for _name in ("inner", "work"):
-    PORTAL = PORTAL.replace(f"async def {_name}", f"def {_name}").replace(f"await {_name}", _name)
-for _name in ("number", "first"):
-    PORTAL = PORTAL.replace(f"await fetch({_name})", f"await_(fetch({_name}))")
-
+NATIVE, PORTAL = programs("before = 1", 200)
 FIRST_LINE = NATIVE.splitlines().index("    before = 1") + 1
 
 
